@@ -1,0 +1,1 @@
+"""The Mediamill SDK and the mill command."""

@@ -1,0 +1,6 @@
+"""The mill command."""
+
+
+def main() -> None:
+    """Run the mill command."""
+    raise SystemExit(2)

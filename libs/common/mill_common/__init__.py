@@ -1,0 +1,1 @@
+"""Models, queue, storage and settings that every Mediamill service shares."""

@@ -1,0 +1,108 @@
+"""Settings, from `MILL_…` environment variables or files of that name in a secrets folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Sizes are bytes, times seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MILL_",
+        secrets_dir=os.environ.get("MILL_SECRETS_DIR") or None,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+    )
+
+    # Where things are. The three URLs default to one machine's, below `data_dir`.
+    data_dir: Path = Path("mill-data")
+    database_url: str = ""
+    broker_url: str = "memory://"
+    storage_url: str = ""
+    scratch_dir: Path | None = None
+    public_url: str = ""  # how clients reach the API; relative links if empty
+
+    # The queue
+    lease_s: float = Field(default=120.0, gt=0)
+    heartbeat_s: float = Field(default=10.0, gt=0, le=30)
+    poll_s: float = Field(default=5.0, gt=0)
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    max_crashes: int = Field(default=3, ge=1, le=100)
+    retry_base_s: float = Field(default=10.0, gt=0)
+    retry_cap_s: float = Field(default=600.0, gt=0)
+    task_deadline_s: float = Field(default=6 * 3600.0, gt=0)
+    resend_after_s: float = Field(default=30.0, gt=0)
+    sweep_s: float = Field(default=5.0, gt=0)
+    transcoder_threads: int = Field(default=1, ge=1, le=64)
+    transcriber_threads: int = Field(default=1, ge=1, le=64)
+
+    # What sources may be
+    max_source_bytes: int = Field(default=50 * 2**30, gt=0)
+    max_source_pixels: int = Field(default=8192 * 4320, gt=0)
+    max_source_streams: int = Field(default=64, gt=0)
+    max_source_duration_s: float = Field(default=12 * 3600.0, gt=0)
+    upload_expires_s: int = Field(default=24 * 3600, gt=0)
+    source_networks: str = ""  # CIDR networks, comma-separated, that source URLs may reach besides public ones
+
+    # Video
+    ladder: str = "360,720"  # short sides in pixels
+    ffmpeg: Path | None = None  # the wheel's own if unset
+    ffprobe: Path | None = None
+    packager: Path | None = None
+    encode_preset: str = "veryfast"
+    encode_crf: int = Field(default=22, ge=0, le=51)
+    chunk_s: float = Field(default=120.0, gt=2)  # a source longer than 1.5 chunks is encoded in chunks
+    stall_s: float = Field(default=120.0, gt=0)  # a child without progress for so long is stopped
+    child_memory: int = Field(default=8 * 2**30, gt=0)  # address space of a child
+    child_file_size: int = Field(default=100 * 2**30, gt=0)
+
+    # Speech
+    whisper_model: str = ""  # any faster-whisper name or a folder
+    whisper_device: str = "auto"
+    whisper_compute_type: str = "default"
+    whisper_threads: int = Field(default=0, ge=0)  # 0: as many as there are cores
+    whisper_batch: int = Field(default=8, ge=1, le=64)
+    whisper_beam: int = Field(default=5, ge=1, le=16)
+    whisper_idle_s: float = Field(default=300.0, gt=0)
+
+    # API
+    admin_key: SecretStr | None = None
+    signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
+    link_expires_s: int = Field(default=3600, gt=0)
+
+    # Seeing what happens
+    log_level: str = "INFO"
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+    sentry_dsn: SecretStr | None = None
+    sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1)
+    environment: str = "production"
+
+    @model_validator(mode="after")
+    def _on_one_machine(self) -> Self:
+        data = self.data_dir.absolute()
+        object.__setattr__(self, "data_dir", data)
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{data}/mill.db")
+        if not self.storage_url:
+            object.__setattr__(self, "storage_url", f"file://{data}/objects")
+        if self.scratch_dir is None:
+            object.__setattr__(self, "scratch_dir", data / "scratch")
+        return self
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Short sides of the default ladder in pixels, ascending."""
+        return tuple(sorted({int(rung) for rung in self.ladder.split(",")}))
+
+    @property
+    def scratch(self) -> Path:
+        """Where attempts keep their files while they run."""
+        assert self.scratch_dir is not None
+        return self.scratch_dir

@@ -1,0 +1,1 @@
+"""Mediamill on one machine, in one process."""

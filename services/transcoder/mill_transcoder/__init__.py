@@ -1,0 +1,1 @@
+"""Probe, encode, package and publish with ffmpeg and Shaka Packager."""

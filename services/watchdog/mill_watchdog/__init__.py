@@ -1,0 +1,1 @@
+"""Re-sends lost wake-ups and reaps dead leases."""
