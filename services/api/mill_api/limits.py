@@ -1,0 +1,41 @@
+"""How much of a request's body is taken."""
+
+from __future__ import annotations
+
+from mill_common.errors import MillError
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+JSON_BYTES = 256 * 2**10
+
+
+def announced_size(request: Request) -> int | None:
+    """The body's size in bytes as the client announced it; None when it did not, or not in digits."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
+
+
+def limit_body(request: Request, limit: int, error: type[MillError]) -> Request:
+    """The same request; reading more than `limit` bytes of its body raises `error`.
+
+    Raises:
+        MillError: `error`, at once, if the client announces more.
+    """
+    announced = announced_size(request)
+    if announced is not None and announced > limit:
+        raise error(f"The body has {announced} bytes; the limit is {limit}.")
+    return Request(request.scope, _limited(request.receive, limit, error))
+
+
+def _limited(receive: Receive, limit: int, error: type[MillError]) -> Receive:
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise error(f"The body is longer than the limit of {limit} bytes.")
+        return message
+
+    return limited

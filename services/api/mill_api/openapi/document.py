@@ -1,0 +1,176 @@
+"""The OpenAPI 3.1 document of some endpoints."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Literal, cast, get_type_hints
+
+from mill_common.errors import MillError
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from mill_api.openapi.endpoint import Endpoint
+from mill_api.openapi.operation import Operation
+from mill_api.problems import MEDIA_TYPE, BodyTooLarge, MediaTypeUnsupported, NotFound, Problem, RequestInvalid
+
+Json = dict[str, Any]
+Mode = Literal["validation", "serialization"]
+References = dict[tuple[type[BaseModel], Mode], Json]
+
+_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+_SECURITY = "ApiKey"
+
+
+def document(
+    endpoints: Sequence[Endpoint], *, title: str, version: str, description: str, refusals: Sequence[type[MillError]]
+) -> Json:
+    """What the endpoints take and give. `refusals` are what any operation with a scope may raise."""
+    references, schemas = _schemas(endpoints)
+    paths = {
+        _PARAMETER.sub(r"{\1}", endpoint.path): {
+            method.lower(): _operation(endpoint.path, operation, references, schemas, refusals)
+            for method, operation in endpoint.operations.items()
+        }
+        for endpoint in endpoints
+    }
+    queries = {operation.query.__name__ for operation in _operations(endpoints) if operation.query}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "description": description, "license": {"name": "MIT"}},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in _operations(endpoints))],
+        "paths": paths,
+        "components": {
+            "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in queries},
+            "securitySchemes": {_SECURITY: {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+        },
+    }
+
+
+def _operations(endpoints: Sequence[Endpoint]) -> list[Operation]:
+    return [operation for endpoint in endpoints for operation in endpoint.operations.values()]
+
+
+def _schemas(endpoints: Sequence[Endpoint]) -> tuple[References, Json]:
+    wanted: dict[tuple[type[BaseModel], Mode], None] = {(Problem, "serialization"): None}
+    for operation in _operations(endpoints):
+        for model in (operation.body, operation.query):
+            if model is not None:
+                wanted[model, "validation"] = None
+        if operation.returns is not None:
+            wanted[operation.returns, "serialization"] = None
+    references, definitions = models_json_schema(list(wanted), ref_template="#/components/schemas/{model}")
+    return cast(References, references), definitions["$defs"]
+
+
+def _operation(
+    path: str, operation: Operation, references: References, schemas: Json, refusals: Sequence[type[MillError]]
+) -> Json:
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": [
+            *_path_parameters(path, operation),
+            *_query_parameters(operation, schemas),
+            *_headers(operation),
+        ],
+        "responses": _responses(path, operation, references, refusals),
+        "security": [{_SECURITY: []}] if operation.scope else [],
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.body is not None:
+        content = {"application/json": {"schema": references[operation.body, "validation"]}}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
+    elif operation.consumes:
+        described["requestBody"] = {"required": True, "content": {kind: _raw(kind) for kind in operation.consumes}}
+    return described
+
+
+def _raw(kind: str) -> Json:
+    if kind != "multipart/form-data":
+        return {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+    file = {"type": "string", "format": "binary"}
+    return {"schema": {"type": "object", "properties": {"file": file}, "required": ["file"]}}
+
+
+def _path_parameters(path: str, operation: Operation) -> list[Json]:
+    hints = get_type_hints(operation.function)
+    return [
+        {"name": name, "in": "path", "required": True, "schema": TypeAdapter(hints[name]).json_schema()}
+        for name in _PARAMETER.findall(path)
+    ]
+
+
+def _query_parameters(operation: Operation, schemas: Json) -> list[Json]:
+    if operation.query is None:
+        return []
+    schema = schemas[operation.query.__name__]
+    required = schema.get("required", ())
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": field,
+            **({"description": field["description"]} if "description" in field else {}),
+        }
+        for name, field in schema["properties"].items()
+    ]
+
+
+def _headers(operation: Operation) -> list[Json]:
+    return [
+        {
+            "name": header.name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": header.max_length,
+                "pattern": "^[ -~]+$",
+            },
+        }
+        for header in operation.headers
+    ]
+
+
+def _responses(path: str, operation: Operation, references: References, refusals: Sequence[type[MillError]]) -> Json:
+    good: Json = {"description": HTTPStatus(operation.status).phrase}
+    if operation.returns is not None:
+        good["content"] = {"application/json": {"schema": references[operation.returns, "serialization"]}}
+    elif operation.produces is not None:
+        good["content"] = {operation.produces: {"schema": {"type": "string", "format": "binary"}}}
+    responses = {str(operation.status): good}
+    for status, meaning in operation.also.items():
+        carries_body = status < 300 and "content" in good
+        responses[str(status)] = {"description": meaning, **({"content": good["content"]} if carries_body else {})}
+    return responses | _problems(_raised(path, operation, refusals), references)
+
+
+def _raised(path: str, operation: Operation, refusals: Sequence[type[MillError]]) -> list[type[MillError]]:
+    raised = list(operation.raises)
+    raised += refusals if operation.scope else []
+    raised += [NotFound] if "{" in path and not any(error.status == 404 for error in raised) else []
+    raised += [RequestInvalid] if operation.query or operation.body or operation.headers else []
+    raised += [MediaTypeUnsupported, BodyTooLarge] if operation.body or operation.consumes else []
+    return list(dict.fromkeys(raised))
+
+
+def _problems(raised: Sequence[type[MillError]], references: References) -> Json:
+    by_status: dict[int, list[type[MillError]]] = defaultdict(list)
+    for error in raised:
+        by_status[error.status].append(error)
+    return {
+        str(status): {
+            "description": "\n".join(f"`{error.code}`: {(error.__doc__ or '').splitlines()[0]}" for error in errors),
+            "content": {MEDIA_TYPE: {"schema": references[Problem, "serialization"]}},
+        }
+        for status, errors in sorted(by_status.items())
+    }

@@ -1,0 +1,82 @@
+"""One path and all its methods, as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from mill_api.openapi.operation import Operation, Reply, operation_of
+from mill_api.openapi.reading import read_body, read_headers, read_path, read_query
+
+Authorise = Callable[[Request, str], None]
+"""Raises if the caller of a request may not act under a scope. Blocks, so it runs in a thread."""
+
+
+class Endpoint:
+    """All that one path does. `Allow` is complete because nothing else serves the path."""
+
+    def __init__(self, path: str, authorise: Authorise, **functions: Callable[..., Any]) -> None:
+        self.path = path
+        self.operations = {method.upper(): operation_of(function) for method, function in functions.items()}
+        self._authorise = authorise
+        methods = {*self.operations, "OPTIONS"} | ({"HEAD"} if "GET" in self.operations else set())
+        self.allow = ", ".join(sorted(methods))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._respond(request)
+        await response(scope, receive, _without_body(send) if request.method == "HEAD" else send)
+
+    async def _respond(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": self.allow})
+        operation = self.operations.get("GET" if request.method == "HEAD" else request.method)
+        if operation is None:
+            raise HTTPException(405, f"This path takes {self.allow}.", headers={"Allow": self.allow})
+        return _response(operation, await self._call(operation, request))
+
+    async def _call(self, operation: Operation, request: Request) -> object:
+        if operation.scope is not None:
+            # Before anything of the request is read: a stranger learns nothing and costs little.
+            await run_in_threadpool(self._authorise, request, operation.scope)
+        arguments = read_path(request, operation)
+        read_headers(request, operation)
+        if operation.query is not None:
+            arguments["query"] = read_query(request, operation.query)
+        if operation.body is not None:
+            arguments["body"] = await read_body(request, operation)
+        if operation.is_async:
+            return await operation.function(request, **arguments)
+        return await run_in_threadpool(operation.function, request, **arguments)
+
+
+def _response(operation: Operation, result: object) -> Response:
+    if isinstance(result, Response):
+        return result
+    if result is None:
+        return Response(status_code=operation.status)
+    reply = result if isinstance(result, Reply) else Reply(result) if isinstance(result, BaseModel) else None
+    if reply is None or operation.returns is None or not isinstance(reply.body, operation.returns):
+        raise TypeError(f"{operation.name} returned {type(result).__name__}")
+    return Response(
+        reply.body.model_dump_json(),
+        status_code=reply.status or operation.status,
+        media_type="application/json",
+        headers=dict(reply.headers),
+    )
+
+
+def _without_body(send: Send) -> Send:
+    async def headers_alone(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return headers_alone

@@ -1,0 +1,125 @@
+"""An operation: a function, and what it takes, gives and raises."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from mill_common.errors import MillError
+from pydantic import BaseModel
+
+Model = TypeVar("Model", bound=BaseModel)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_REMEMBERED = "__operation__"
+
+
+@dataclass(frozen=True)
+class Header:
+    """A request header that an operation reads."""
+
+    name: str
+    description: str
+    max_length: int = 255  # characters
+
+
+@dataclass(frozen=True)
+class Reply(Generic[Model]):
+    """A model with a status or headers other than the operation's own."""
+
+    body: Model
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What one function does for one method of one path."""
+
+    function: Callable[..., Any]
+    status: int
+    body: type[BaseModel] | None
+    body_required: bool
+    query: type[BaseModel] | None
+    headers: Sequence[Header]
+    consumes: Sequence[str]  # types of a body that the function reads by itself
+    returns: type[BaseModel] | None
+    produces: str | None  # type of a body that is no model
+    also: Mapping[int, str]  # other good statuses and what they mean
+    raises: Sequence[type[MillError]]
+    scope: str | None
+    tag: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.function) or self.function.__name__).splitlines()[0]
+
+    @property
+    def description(self) -> str:
+        """The rest of it, up to the sections for programmers."""
+        lines = (inspect.getdoc(self.function) or "").splitlines()[1:]
+        return "\n".join(lines).split("Raises:")[0].strip()
+
+    @property
+    def name(self) -> str:
+        """The function's name, unique in a document."""
+        return self.function.__name__
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function reads the body as it arrives; others run in a thread."""
+        return inspect.iscoroutinefunction(self.function)
+
+
+def operation(
+    *,
+    tag: str,
+    status: int = 200,
+    body: type[BaseModel] | None = None,
+    body_required: bool = True,
+    query: type[BaseModel] | None = None,
+    headers: Sequence[Header] = (),
+    consumes: Sequence[str] = (),
+    returns: type[BaseModel] | None = None,
+    produces: str | None = None,
+    also: Mapping[int, str] | None = None,
+    raises: Sequence[type[MillError]] = (),
+    scope: str | None = "jobs",
+) -> Callable[[Function], Function]:
+    """Remember what a function takes and gives. The function itself is left as it is.
+
+    It is called with the request, then by name with each part of the path (typed by its annotation), `body` and
+    `query`. It returns a model, a `Reply`, a Starlette response, or None. `scope` is what the caller's key must
+    hold; None means that no key is needed.
+    """
+
+    def remember(function: Function) -> Function:
+        known = Operation(
+            function=function,
+            status=status,
+            body=body,
+            body_required=body_required,
+            query=query,
+            headers=headers,
+            consumes=consumes,
+            returns=returns,
+            produces=produces,
+            also=also or {},
+            raises=raises,
+            scope=scope,
+            tag=tag,
+        )
+        setattr(function, _REMEMBERED, known)
+        return function
+
+    return remember
+
+
+def operation_of(function: Callable[..., Any]) -> Operation:
+    """What was remembered of `function`."""
+    known = getattr(function, _REMEMBERED)
+    assert isinstance(known, Operation)
+    return known

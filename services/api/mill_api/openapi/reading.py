@@ -1,0 +1,84 @@
+"""The parts of a request, validated."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin, get_type_hints
+
+from mill_common.errors import MillError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import Request
+
+from mill_api.limits import JSON_BYTES, limit_body
+from mill_api.openapi.operation import Operation
+from mill_api.problems import BodyTooLarge, MediaTypeUnsupported, NotFound, RequestInvalid
+
+
+def read_path(request: Request, operation: Operation) -> dict[str, Any]:
+    """The path's parameters, by the types that the function's annotations give.
+
+    Raises:
+        NotFound: One is not of its type, so there can be nothing of that name.
+    """
+    hints = get_type_hints(operation.function)
+    try:
+        return {
+            name: TypeAdapter(hints[name]).validate_python(value)
+            for name, value in request.path_params.items()
+            if name in hints
+        }
+    except ValidationError:
+        raise NotFound from None
+
+
+def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
+    """The query's parameters. Unknown ones are ignored; of repeated ones the last counts, unless a list is asked for.
+
+    Raises:
+        RequestInvalid: One is not as the model says.
+    """
+    given = request.query_params
+    values: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if name in given:
+            is_list = any(get_origin(part) is list for part in (field.annotation, *get_args(field.annotation)))
+            values[name] = given.getlist(name) if is_list else given[name]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise RequestInvalid.of(error, "query") from None
+
+
+def read_headers(request: Request, operation: Operation) -> None:
+    """Check the headers that the operation names.
+
+    Raises:
+        RequestInvalid: One is empty, too long, or holds more than visible ASCII.
+    """
+    for header in operation.headers:
+        value = request.headers.get(header.name)
+        if value is not None and not (0 < len(value) <= header.max_length and value.isascii() and value.isprintable()):
+            raise RequestInvalid(f"{header.name} takes 1 to {header.max_length} visible ASCII characters.")
+
+
+async def read_body(request: Request, operation: Operation) -> BaseModel | None:
+    """The JSON body as the operation's model. Types are not coerced: "5" is no number.
+
+    Raises:
+        MillError: `MediaTypeUnsupported`, `BodyTooLarge` or `RequestInvalid`.
+    """
+    if operation.body is None:
+        return None
+    raw = await _whole_body(request, JSON_BYTES, BodyTooLarge)
+    if not raw and not operation.body_required:
+        return operation.body()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise MediaTypeUnsupported(f"Send application/json, not {kind or 'a body without a type'}.")
+    try:
+        return operation.body.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise RequestInvalid.of(error, "body") from None
+
+
+async def _whole_body(request: Request, limit: int, error: type[MillError]) -> bytes:
+    return await limit_body(request, limit, error).body()
