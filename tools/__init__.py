@@ -1,0 +1,1 @@
+"""Programs that made what ships with Mediamill. Nothing that ships imports them."""

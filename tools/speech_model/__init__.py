@@ -1,0 +1,1 @@
+"""How the tiny speech model is made: from a synthesiser's voices to a folder that faster-whisper loads."""
