@@ -71,6 +71,17 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What an attempt cost."""
+
+    cpu_s: float = 0.0  # of child processes
+    peak_memory: int = 0  # bytes, the largest child's
+    bytes_in: int = 0
+    bytes_out: int = 0
+    log_tail: str = ""  # the end of what the children said
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobFacts:
     """What a worker may know of the job it works for."""
 

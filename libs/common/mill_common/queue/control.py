@@ -1,0 +1,118 @@
+"""What a client or an operator asks of a job."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlmodel import Session, col
+
+from mill_common.clock import db_now
+from mill_common.errors import MillError
+from mill_common.models import Job, Output, Task
+from mill_common.queue.policy import Policy
+from mill_common.queue.rows import lock_job, release_unblocked, roll_up_job
+from mill_common.states import JOB_ENDED, WAITING, JobStatus, TaskStatus
+
+
+class JobNotFound(MillError):
+    """There is no such job."""
+
+    code = "job_not_found"
+    status = 404
+
+
+class JobEnded(MillError):
+    """The job has ended already."""
+
+    code = "job_ended"
+    status = 409
+
+
+class JobNotFailed(MillError):
+    """Only a failed job can be retried."""
+
+    code = "job_not_failed"
+    status = 409
+
+
+class JobRunning(MillError):
+    """The job's processes have not stopped yet."""
+
+    code = "job_running"
+    status = 409
+
+
+def cancel_job(session: Session, job_id: UUID) -> None:
+    """Cancel a job: waiting tasks at once, running ones as soon as their workers learn of it.
+
+    The job is `cancelled` from this commit on, and no task of it can complete any more.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobEnded: It has ended; a cancelled one included.
+    """
+    job = _locked(session, job_id)
+    if job.status in JOB_ENDED:
+        raise JobEnded(f"The job is {job.status} and cannot be cancelled.")
+    session.execute(update(Job).where(col(Job.id) == job_id).values(cancel_requested_at=db_now()))
+    of_job = col(Task.job_id) == job_id
+    session.execute(
+        update(Task)
+        .where(of_job, col(Task.status).in_(WAITING))
+        .values(status=TaskStatus.CANCELLED, finished_at=db_now(), cancel_requested_at=db_now())
+    )
+    session.execute(
+        update(Task).where(of_job, col(Task.status) == TaskStatus.RUNNING).values(cancel_requested_at=db_now())
+    )
+    roll_up_job(session, _locked(session, job_id))
+
+
+def retry_job(session: Session, job_id: UUID, policy: Policy) -> frozenset[str]:
+    """Run again what failed, with a fresh budget of attempts, and then what waited for it. What completed stays.
+
+    Returns the queues to wake once this is committed.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobNotFailed: Nothing of it failed.
+    """
+    job = _locked(session, job_id)
+    if job.status is not JobStatus.FAILED:
+        raise JobNotFailed(f"The job is {job.status}; only a failed one can be retried.")
+    session.execute(
+        update(Task)
+        .where(col(Task.job_id) == job_id, col(Task.status) == TaskStatus.FAILED)
+        .values(
+            status=TaskStatus.BLOCKED,
+            crashes=0,
+            max_attempts=Task.attempts + policy.max_attempts,
+            finished_at=None,
+        )
+    )
+    queues = release_unblocked(session, job_id, policy)
+    roll_up_job(session, job)
+    return queues
+
+
+def delete_job(session: Session, job_id: UUID) -> list[str]:
+    """Remove an ended job's rows. Returns the object keys and prefixes (ending in "/") that are nobody's now.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobRunning: A task of it still runs.
+    """
+    job = _locked(session, job_id)
+    running = select(col(Task.id)).where(col(Task.job_id) == job_id, col(Task.status) == TaskStatus.RUNNING)
+    if job.status not in JOB_ENDED or session.scalar(running.limit(1)) is not None:
+        raise JobRunning
+    keys = list(session.scalars(select(col(Output.object_key)).where(col(Output.job_id) == job_id)).all())
+    session.execute(delete(Job).where(col(Job.id) == job_id))
+    return keys
+
+
+def _locked(session: Session, job_id: UUID) -> Job:
+    job = lock_job(session, job_id)
+    if job is None:
+        raise JobNotFound
+    return job

@@ -1,0 +1,114 @@
+"""The queue as workers and the watchdog use it: one transaction a call, wake-ups after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from mill_common.database import Database
+from mill_common.errors import LeaseLost, MillError, PermanentError
+from mill_common.queue import claim as claims
+from mill_common.queue import lease, outcome
+from mill_common.queue.policy import Policy
+from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
+from mill_common.queue.wakeups import overdue_wakeups
+from mill_common.states import TaskStatus
+
+
+class Wakes(Protocol):
+    """Whoever sends wake-ups."""
+
+    def wake(self, queue: str, count: int = 1) -> None:
+        """Send `count` wake-ups to `queue`. Never raises: what is not sent is sent again later."""
+
+
+class TaskQueue:
+    """The task queue on one database."""
+
+    def __init__(self, database: Database, policy: Policy, dispatcher: Wakes) -> None:
+        self.database = database
+        self.policy = policy
+        self._dispatcher = dispatcher
+
+    def claim(self, queue: str, worker: str) -> Claim | None:
+        """Take the next task of `queue`."""
+        return self.database.run(
+            lambda session: claims.claim(session, queue=queue, worker=worker, lease_s=self.policy.lease_s)
+        )
+
+    def heartbeat(self, claim: Claim, progress: float, stage: str) -> bool:
+        """Renew a claim; True if its task was cancelled. Raises `LeaseLost`."""
+        cancelled = self.database.run(
+            lambda session: lease.heartbeat(session, claim, lease_s=self.policy.lease_s, progress=progress, stage=stage)
+        )
+        # On its own, because a heartbeat must not hold its task while it waits for the job's row.
+        self.database.run(lambda session: lease.raise_job_progress(session, claim.job.id))
+        return cancelled
+
+    def finish(self, claim: Claim, result: TaskResult, outputs: Sequence[NewOutput], spent: Spent) -> None:
+        """Complete a claim. Raises `LeaseLost` or `TaskCancelled`."""
+
+        def work(session: Session) -> frozenset[str]:
+            return outcome.finish(session, claim, result, outputs=outputs, spent=spent, policy=self.policy)
+
+        self._wake(self._settled(claim, work))
+        self.database.run(lambda session: lease.raise_job_progress(session, claim.job.id))
+
+    def fail(self, claim: Claim, error: BaseException, spent: Spent) -> TaskStatus:
+        """Record a failed attempt. Raises `LeaseLost` or `TaskCancelled`."""
+        code = error.code if isinstance(error, MillError) else MillError.code
+        message = error.message if isinstance(error, MillError) else f"{type(error).__name__} in {claim.kind}"
+        permanent = isinstance(error, PermanentError)
+        return self.database.run(
+            lambda session: outcome.fail(
+                session, claim, code=code, message=message, permanent=permanent, spent=spent, policy=self.policy
+            )
+        )
+
+    def acknowledge_cancel(self, claim: Claim, spent: Spent) -> None:
+        """Say that a cancelled claim's work has stopped. Raises `LeaseLost`."""
+        self.database.run(lambda session: outcome.acknowledge_cancel(session, claim, spent))
+
+    def release(self, claim: Claim, spent: Spent) -> None:
+        """Hand a claim back with its attempt refunded. Raises `LeaseLost` or `TaskCancelled`."""
+        self._wake(self.database.run(lambda session: lease.release(session, claim, spent, self.policy)))
+
+    def reap_expired(self) -> int:
+        """Take every task whose lease has run out from its worker. Returns how many."""
+        with self.database.read() as session:
+            found = lease.expired(session)
+        reaped = 0
+        for job_id, task_id in found:
+            status = self.database.run(partial(lease.reap, job_id=job_id, task_id=task_id, policy=self.policy))
+            reaped += status is not None
+        return reaped
+
+    def resend(self) -> int:
+        """Send again the wake-ups that are overdue. Returns how many."""
+        overdue = self.database.run(lambda session: overdue_wakeups(session, self.policy))
+        for queue, count in overdue.items():
+            self._dispatcher.wake(queue, count)
+        return overdue.total()
+
+    def _settled(self, claim: Claim, work: Callable[[Session], frozenset[str]]) -> frozenset[str]:
+        # A connection that breaks during COMMIT leaves open whether it happened. Asking again settles it: either the
+        # claim still holds and is finished now, or this very epoch has completed the task.
+        try:
+            return self.database.run(work)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        try:
+            return self.database.run(work)
+        except LeaseLost:
+            if not self.database.run(lambda session: outcome.is_finished(session, claim)):
+                raise
+            return frozenset({claim.queue})
+
+    def _wake(self, queues: Iterable[str]) -> None:
+        for queue in queues:
+            self._dispatcher.wake(queue)

@@ -1,0 +1,114 @@
+"""The small writes that every change of a task's state is made of.
+
+Locks are always taken in the order job, then task; `claim` never waits for a job. So transactions of the queue cannot
+deadlock, and `Database.run` repeats what another program's locks may still break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select, update
+from sqlmodel import Session, col
+
+from mill_common.clock import db_now
+from mill_common.errors import LeaseLost, TaskCancelled
+from mill_common.models import Attempt, Job, Outcome, Task, TaskNeed
+from mill_common.queue.policy import Policy
+from mill_common.queue.share import next_share
+from mill_common.queue.types import Claim
+from mill_common.states import JOB_ENDED, JobStatus, TaskStatus, roll_up
+
+
+def lock_job(session: Session, job_id: UUID) -> Job | None:
+    """The job's row, locked until the transaction ends."""
+    return session.scalars(
+        select(Job).where(col(Job.id) == job_id).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def held(claim: Claim) -> ColumnElement[bool]:
+    """The fence: true only while `claim` is the one that holds its task."""
+    return (col(Task.id) == claim.task_id) & (col(Task.epoch) == claim.epoch) & (col(Task.status) == TaskStatus.RUNNING)
+
+
+def end_claim(session: Session, claim: Claim, values: Mapping[str, Any], *, even_if_cancelled: bool = False) -> None:
+    """Write the end of a claim, or nothing.
+
+    Raises:
+        LeaseLost: Another worker holds the task by now.
+        TaskCancelled: The cancellation was committed first.
+    """
+    fence = held(claim)
+    if not even_if_cancelled:
+        fence &= col(Task.cancel_requested_at).is_(None)
+    ended = session.execute(
+        update(Task).where(fence).values(lease_until=None, worker=None, **values).returning(col(Task.id))
+    )
+    if ended.first() is not None:
+        return
+    if session.scalar(select(col(Task.id)).where(held(claim))) is not None:
+        raise TaskCancelled
+    raise LeaseLost
+
+
+def end_attempt(session: Session, task_id: UUID, epoch: int, outcome: Outcome, **values: Any) -> None:
+    """Close the attempt's row in the history."""
+    session.execute(
+        update(Attempt)
+        .where(col(Attempt.task_id) == task_id, col(Attempt.epoch) == epoch)
+        .values(outcome=outcome, ended_at=db_now(), **values)
+    )
+
+
+def queue_tasks(session: Session, tasks: Iterable[Task], policy: Policy) -> frozenset[str]:
+    """Make tasks claimable. Returns the queues to wake once this is committed."""
+    queues = set()
+    for task in tasks:
+        share = next_share(session, queue=task.queue, owner_id=task.owner_id, priority=task.priority)
+        session.execute(
+            update(Task)
+            .where(col(Task.id) == task.id)
+            .values(
+                status=TaskStatus.QUEUED,
+                stage=None,
+                share=share,
+                run_after=db_now(),
+                queued_at=db_now(),
+                wake_at=db_now(policy.resend_after_s),
+            )
+        )
+        queues.add(task.queue)
+    return frozenset(queues)
+
+
+def release_unblocked(session: Session, job_id: UUID, policy: Policy) -> frozenset[str]:
+    """Queue the job's blocked tasks whose needs have all completed. The job's row must be locked."""
+    needed = Task.__table__.alias("needed")  # type: ignore[attr-defined]  # SQLModel hides the table from mypy
+    unfinished = (
+        select(col(TaskNeed.task_id))
+        .join(needed, needed.c.id == col(TaskNeed.needs_id))
+        .where(col(TaskNeed.task_id) == col(Task.id), needed.c.status != TaskStatus.COMPLETED)
+        .exists()
+    )
+    blocked = select(Task).where(col(Task.job_id) == job_id, col(Task.status) == TaskStatus.BLOCKED, ~unfinished)
+    tasks = session.scalars(blocked.order_by(col(Task.id))).all()
+    return queue_tasks(session, tasks, policy)
+
+
+def roll_up_job(session: Session, job: Job) -> JobStatus:
+    """Bring the job's status in line with its tasks'. The job's row must be locked."""
+    statuses = session.scalars(select(col(Task.status)).where(col(Task.job_id) == job.id)).all()
+    # A cancelled job stays cancelled, whatever its last tasks still report.
+    status = JobStatus.CANCELLED if job.cancel_requested_at else roll_up(statuses)
+    values: dict[str, Any] = {"status": status, "updated_at": db_now()}
+    if status is JobStatus.COMPLETED:
+        values["progress"] = 1.0
+    if status in JOB_ENDED and job.completed_at is None:
+        values["completed_at"] = db_now()
+    elif status not in JOB_ENDED:
+        values |= {"completed_at": None, "error_code": None, "error_message": None, "failed_task": None}
+    session.execute(update(Job).where(col(Job.id) == job.id).values(**values))
+    return status

@@ -1,0 +1,35 @@
+"""Wake-ups that were never sent, or that nobody acted on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sqlalchemy import select, update
+from sqlmodel import Session, col
+
+from mill_common.clock import db_now
+from mill_common.models import Task
+from mill_common.queue.policy import Policy
+from mill_common.states import CLAIMABLE
+
+
+def overdue_wakeups(session: Session, policy: Policy, *, limit: int = 64) -> Counter[str]:
+    """How many wake-ups to send again to each queue, for tasks that wait longer than they should.
+
+    Covers a process that died between commit and send, a broker that lost its messages, and retries that are due. At
+    most `limit` a call: a worker that wakes goes on until its queue is empty.
+    """
+    overdue = (
+        select(col(Task.id))
+        .where(col(Task.status).in_(CLAIMABLE), col(Task.wake_at) <= db_now(), col(Task.run_after) <= db_now())
+        .order_by(col(Task.wake_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    queues = session.scalars(
+        update(Task)
+        .where(col(Task.id).in_(overdue.scalar_subquery()))
+        .values(wake_at=db_now(policy.resend_after_s))
+        .returning(col(Task.queue))
+    )
+    return Counter(queues.all())
