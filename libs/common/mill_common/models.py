@@ -133,7 +133,7 @@ class Task(SQLModel, table=True):
         sa.Index(
             "ix_task_claim",
             "queue",
-            sa.text("priority DESC"),
+            "rank",
             "share",
             "id",
             postgresql_where=_CLAIMABLE,
@@ -162,7 +162,7 @@ class Task(SQLModel, table=True):
     stage: str | None = Field(default=None, max_length=64)
     progress: float = 0.0  # in [0, 1]
     weight: float = 1.0  # of the job's progress
-    priority: int = Field(default=5, sa_type=sa.SmallInteger)
+    rank: int = Field(default=4, sa_type=sa.SmallInteger)  # 9 - priority: ascending, so that a plain index serves
     share: float = 0.0  # virtual finish time: the claim order between owners, see `queue/share.py`
     epoch: int = 0  # rises at every claim, never falls: the fence
     attempts: int = 0  # claims, less those handed back

@@ -17,7 +17,7 @@ def claim(session: Session, *, queue: str, worker: str, lease_s: float) -> Claim
     following = (
         select(col(Task.id))
         .where(col(Task.status).in_(CLAIMABLE), col(Task.queue) == queue, col(Task.run_after) <= db_now())
-        .order_by(col(Task.priority).desc(), col(Task.share), col(Task.id))
+        .order_by(col(Task.rank), col(Task.share), col(Task.id))
         .limit(1)
         .with_for_update(skip_locked=True)
         .scalar_subquery()

@@ -13,6 +13,7 @@ from mill_common.queue.policy import Policy
 from mill_common.queue.rows import release_unblocked
 from mill_common.queue.types import NewTask
 
+HIGHEST_PRIORITY = 9
 PROBE = NewTask(name="probe", kind="probe", weight=1.0)
 FETCH = NewTask(name="fetch", kind="fetch", weight=5.0)
 
@@ -47,7 +48,7 @@ def add_tasks(session: Session, job: Job, tasks: Sequence[NewTask], policy: Poli
             name=task.name,
             params=dict(task.params),
             weight=task.weight,
-            priority=job.priority,
+            rank=HIGHEST_PRIORITY - job.priority,
             max_attempts=policy.max_attempts,
         )
         for task in tasks

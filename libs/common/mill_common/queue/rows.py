@@ -67,7 +67,7 @@ def queue_tasks(session: Session, tasks: Iterable[Task], policy: Policy) -> froz
     """Make tasks claimable. Returns the queues to wake once this is committed."""
     queues = set()
     for task in tasks:
-        share = next_share(session, queue=task.queue, owner_id=task.owner_id, priority=task.priority)
+        share = next_share(session, queue=task.queue, owner_id=task.owner_id, rank=task.rank)
         session.execute(
             update(Task)
             .where(col(Task.id) == task.id)

@@ -16,12 +16,12 @@ from mill_common.models import Task
 from mill_common.states import CLAIMABLE
 
 
-def next_share(session: Session, *, queue: str, owner_id: str, priority: int) -> float:
+def next_share(session: Session, *, queue: str, owner_id: str, rank: int) -> float:
     """The number for the owner's next task of this priority on `queue`."""
     waiting = (
         col(Task.status).in_(CLAIMABLE),
         col(Task.queue) == queue,
-        col(Task.priority) == priority,
+        col(Task.rank) == rank,
     )
     served = select(func.min(Task.share)).where(*waiting).scalar_subquery()
     own = select(func.max(Task.share)).where(*waiting, col(Task.owner_id) == owner_id).scalar_subquery()

@@ -1,0 +1,13 @@
+"""Runs migrations on the connection that `mill_common.migrations` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlmodel import SQLModel
+
+from mill_common import models  # noqa: F401 - fills the metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()
