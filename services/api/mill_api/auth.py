@@ -1,0 +1,102 @@
+"""Who calls, and whether they may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+import structlog
+from mill_common.clock import db_now
+from mill_common.database import Database
+from mill_common.errors import PermanentError
+from mill_common.models import ApiKey
+from sqlalchemy import ColumnElement, or_, update
+from sqlmodel import col, select
+from starlette.requests import Request
+
+from mill_api.credentials import digest_of, is_mistyped
+from mill_api.resources import resources
+
+ADMIN = "admin"
+USED_EVERY_S = 60.0  # how closely `last_used_at` is kept
+
+
+class Unauthenticated(PermanentError):
+    """A valid API key is needed in X-API-Key."""
+
+    code = "unauthenticated"
+    status = 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="mediamill"'}
+
+
+class Forbidden(PermanentError):
+    """The key does not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who a request comes from."""
+
+    owner_id: str
+    key_id: UUID
+    scopes: frozenset[str]
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the key holds the scope `admin`, which includes every other."""
+        return ADMIN in self.scopes
+
+
+def authorise(request: Request, scope: str) -> None:
+    """Find out who calls and keep it with the request.
+
+    Raises:
+        Unauthenticated: No key, or one that is unknown, expired or revoked.
+        Forbidden: The key does not hold `scope`.
+    """
+    caller = _identify(resources(request).database, request.headers.get("x-api-key", ""))
+    structlog.contextvars.bind_contextvars(owner=caller.owner_id)
+    if scope not in caller.scopes and not caller.is_admin:
+        raise Forbidden(f"This needs a key with the scope {scope}.")
+    request.state.caller = caller
+
+
+def caller(request: Request) -> Caller:
+    """Who `request` comes from; only after `authorise`."""
+    known = request.state.caller
+    assert isinstance(known, Caller)
+    return known
+
+
+def _identify(database: Database, key: str) -> Caller:
+    if not key or is_mistyped(key):
+        raise Unauthenticated
+    with database.read() as session:
+        found = session.exec(select(ApiKey, _is_stale()).where(*_valid(key))).first()
+    if found is None:
+        raise Unauthenticated
+    row, is_stale = found
+    if is_stale:
+        with database.write() as session:
+            session.execute(update(ApiKey).where(col(ApiKey.id) == row.id, _is_stale()).values(last_used_at=db_now()))
+    return Caller(owner_id=row.owner_id, key_id=row.id, scopes=frozenset(row.scopes))
+
+
+def _valid(key: str) -> tuple[ColumnElement[bool], ...]:
+    expires = col(ApiKey.expires_at)
+    return (
+        col(ApiKey.digest) == digest_of(key),
+        col(ApiKey.revoked_at).is_(None),
+        or_(expires.is_(None), expires > db_now()),
+    )
+
+
+def _is_stale() -> ColumnElement[bool]:
+    # A write a minute and key, not one a request.
+    used = col(ApiKey.last_used_at)
+    return or_(used.is_(None), used < db_now(-USED_EVERY_S))

@@ -1,0 +1,48 @@
+"""Kinds of values that requests and answers are made of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
+
+
+def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[
+    datetime,
+    AfterValidator(_in_utc),
+    PlainSerializer(_rfc3339, return_type=str, when_used="json-unless-none"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A point in time, UTC; one without an offset is taken as UTC."""
+
+# NUL is valid in JSON and in no PostgreSQL text; other control characters have no place on one line.
+LINE = r"^[^\x00-\x1f\x7f]*$"
+
+Line = Annotated[str, Field(pattern=LINE)]
+"""Text on one line."""
+
+Filename = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
+"""A file's name without its folder."""
+
+Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""Who owns keys, uploads and jobs. Part of object keys, hence the narrow alphabet."""
+
+
+def tidy_filename(name: str, fallback: str) -> str:
+    """The last part of `name`, without control characters, at most 255 characters; `fallback` if nothing is left."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(character for character in last if character.isprintable())[:255].strip() or fallback

@@ -1,0 +1,119 @@
+"""API keys, made and revoked by administrators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from mill_common.clock import db_now
+from mill_common.errors import PermanentError
+from mill_common.models import ApiKey
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+from starlette.requests import Request
+
+from mill_api.auth import ADMIN, caller
+from mill_api.credentials import digest_of, new_key, prefix_of
+from mill_api.fields import LINE, Owner, Time
+from mill_api.openapi import operation
+from mill_api.owners import ensure_owner
+from mill_api.problems import Fault, RequestInvalid
+from mill_api.resources import resources
+
+Scope = Literal["admin", "jobs"]
+
+
+class KeyNotFound(PermanentError):
+    """There is no such key."""
+
+    code = "key_not_found"
+    status = 404
+
+
+class KeyRequest(BaseModel):
+    """A key to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=LINE)]
+    owner: Owner | None = Field(default=None, description="Whom it acts for; the caller's own owner if absent.")
+    scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=2)
+    expires_at: Time | None = None
+
+
+class KeyView(BaseModel):
+    """A key without its secret."""
+
+    id: UUID
+    name: str
+    owner: str
+    scopes: list[str]
+    prefix: str
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Time | None
+    revoked_at: Time | None
+
+
+class KeyMade(KeyView):
+    """A key, this once with its secret."""
+
+    key: str
+
+
+class KeyList(BaseModel):
+    """Every key of every owner, the newest first."""
+
+    keys: list[KeyView]
+
+
+@operation(tag="keys", status=201, body=KeyRequest, returns=KeyMade, scope=ADMIN)
+def create_key(request: Request, body: KeyRequest) -> KeyMade:
+    """Make an API key. It is shown in this answer and never again."""
+    key = new_key()
+    owner = body.owner or caller(request).owner_id
+    with resources(request).database.write() as session:
+        if body.expires_at is not None and not session.scalar(select(db_now() < body.expires_at)):
+            raise RequestInvalid("expires_at is past.", [Fault(loc=["body", "expires_at"], message="is past")])
+        ensure_owner(session, owner)
+        row = ApiKey(
+            owner_id=owner,
+            name=body.name,
+            prefix=prefix_of(key) or "",
+            digest=digest_of(key),
+            scopes=sorted(set(body.scopes)),
+            expires_at=body.expires_at,
+        )
+        session.add(row)
+        session.flush()
+        session.refresh(row)
+        return KeyMade(**_view(row).model_dump(), key=key)
+
+
+@operation(tag="keys", returns=KeyList, scope=ADMIN)
+def list_keys(request: Request) -> KeyList:
+    """List API keys, revoked ones included."""
+    with resources(request).database.read() as session:
+        rows = session.exec(select(ApiKey).order_by(col(ApiKey.id).desc())).all()
+    return KeyList(keys=[_view(row) for row in rows])
+
+
+@operation(tag="keys", status=204, raises=[KeyNotFound], scope=ADMIN)
+def revoke_key(request: Request, key_id: UUID) -> None:
+    """Revoke an API key. It is refused from now on; revoking it again changes nothing."""
+    with resources(request).database.write() as session:
+        _revoke(session, key_id)
+
+
+def _revoke(session: Session, key_id: UUID) -> None:
+    row = session.get(ApiKey, key_id)
+    if row is None:
+        raise KeyNotFound
+    session.execute(
+        update(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.revoked_at).is_(None)).values(revoked_at=db_now())
+    )
+
+
+def _view(row: ApiKey) -> KeyView:
+    return KeyView(**row.model_dump(exclude={"owner_id", "digest"}), owner=row.owner_id)
