@@ -1,0 +1,115 @@
+"""The step `probe`: what is the source, and what is to be done with it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mill_common.errors import SourceRefused, SourceTooLarge, SourceUnreadable
+from mill_common.queue.types import TaskResult
+from mill_common.settings import Settings
+from mill_common.worker.context import TaskContext
+
+from mill_transcoder.commands import describe
+from mill_transcoder.described import read_media
+from mill_transcoder.media import MediaInfo
+from mill_transcoder.packets import all_ends, tail_ends
+from mill_transcoder.plan import plan_encode, plan_tasks
+
+# Texts that name other files. ffmpeg is kept from following them as well; this says so plainly.
+PLAYLISTS = (b"#EXTM3U", b"ffconcat version", b"<MPD", b"<?xml", b"[playlist]", b"<smil", b"v=0")
+
+# Containers that write their duration down. Of the others ffprobe guesses it from the bit rate.
+DECLARING = frozenset({"mov", "matroska", "avi", "flv", "asf", "wav", "flac"})
+
+
+def probe(task: TaskContext) -> TaskResult:
+    """Look at the source and plan the tasks that follow.
+
+    Raises:
+        PermanentError: The source cannot or may not be processed; the message says why.
+    """
+    task.progress(0.0, "probing")
+    media = inspect(task, task.source())
+    spec = task.job.spec
+    encode = plan_encode(media.video, spec, task.settings) if media.video else None
+    return TaskResult(
+        media=media.to_json(),
+        result={"encode": encode.to_json() if encode else None},
+        tasks=plan_tasks(media, spec, encode),
+        transcript={"skipped": "no_audio"} if spec.transcript and not media.audio else None,
+    )
+
+
+def inspect(task: TaskContext, path: Path) -> MediaInfo:
+    """The facts of a source, its ends taken from its packets."""
+    _refuse_playlists(path)
+    described = describe(task, path, reads_source=True)
+    media = read_media(described)
+    _refuse_excess(media, described, task.settings)
+    media = _measure(task, path, media)
+    limit_s = task.settings.max_source_duration_s
+    if media.duration_s > limit_s:
+        raise SourceTooLarge(f"The source lasts {media.duration_s:.0f} s; at most {limit_s:.0f} s are accepted.")
+    return media
+
+
+def _refuse_playlists(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(512).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not head:
+        raise SourceUnreadable("The source is empty.")
+    if head.startswith(PLAYLISTS):
+        raise SourceRefused("The source is a playlist, not a video: it names other files.")
+
+
+def _refuse_excess(media: MediaInfo, described: Mapping[str, Any], settings: Settings) -> None:
+    if len(described.get("streams", ())) > settings.max_source_streams:
+        raise SourceTooLarge(f"The source has more than {settings.max_source_streams} streams.")
+    if media.video and media.video.width * media.video.height > settings.max_source_pixels:
+        raise SourceTooLarge(f"The picture has more than {settings.max_source_pixels} pixels.")
+
+
+def _measure(task: TaskContext, path: Path, media: MediaInfo) -> MediaInfo:
+    """Put the measured ends in place of the declared ones.
+
+    Raises:
+        SourceUnreadable: The packets end long before the file says it does.
+    """
+    indexes = {stream.index for stream in (media.video, media.audio) if stream}
+    ends = tail_ends(task, path, media.duration_s) if media.duration_s > 0 else {}
+    if media.duration_s <= 0 or not indexes <= ends.keys():
+        task.progress(0.1, "measuring")
+        ends = {**all_ends(task, path), **ends}
+    if not indexes & ends.keys():
+        raise SourceUnreadable("The source holds no audio or video that can be decoded.")
+    measured = max(ends.values()) - media.start_s
+    if media.container in DECLARING and falls_short(measured, media.duration_s):
+        raise SourceUnreadable(
+            f"The source declares {media.duration_s:.1f} s but ends after {measured:.1f} s: "
+            "it is incomplete or damaged."
+        )
+    return _with_ends(media, ends)
+
+
+def _with_ends(media: MediaInfo, ends: Mapping[int, float]) -> MediaInfo:
+    video, audio = media.video, media.audio
+    if video:
+        end_s = ends.get(video.index, video.start_s)
+        # The last packet of a stream may carry no duration: a picture lasts at least one frame.
+        video = replace(video, end_s=max(end_s, video.start_s + float(1 / video.fps)))
+    if audio:
+        audio = replace(audio, end_s=max(audio.start_s, ends.get(audio.index, audio.start_s)))
+    main = video or audio
+    assert main is not None
+    return replace(media, video=video, audio=audio, duration_s=round(main.end_s - main.start_s, 6))
+
+
+def falls_short(measured_s: float, declared_s: float) -> bool:
+    """Whether what was found is so much less than what was declared that something is missing.
+
+    A second or 2 % is rounding: of durations in headers, of frames at a new rate, of encoder padding.
+    """
+    return measured_s < declared_s - max(1.0, 0.02 * declared_s)
