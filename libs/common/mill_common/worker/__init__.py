@@ -1,0 +1,7 @@
+"""What runs tasks: the context that handlers see, and the slots that run them."""
+
+from mill_common.worker.context import Handler, TaskContext
+from mill_common.worker.runner import Runner, worker_name
+from mill_common.worker.service import WorkerService
+
+__all__ = ["Handler", "Runner", "TaskContext", "WorkerService", "worker_name"]

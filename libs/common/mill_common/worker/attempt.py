@@ -1,0 +1,103 @@
+"""One attempt at a task, from its handler's first line to the row that says how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sentry_sdk
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from mill_common.errors import LeaseLost, MillError, PermanentError, ShuttingDown, Stopped, TaskCancelled
+from mill_common.queue import NewOutput, TaskQueue
+from mill_common.storage import ObjectStore
+from mill_common.worker.context import Handler
+from mill_common.worker.running import RunningTask
+
+log = structlog.get_logger(__name__)
+
+
+class UnknownKind(PermanentError):
+    """This worker does not know the task's kind."""
+
+    code = "unknown_kind"
+
+
+def attempt(task: RunningTask, handler: Handler | None, queue: TaskQueue, store: ObjectStore) -> None:
+    """Run the handler and record the outcome. Never raises: what cannot be recorded is left to the lease."""
+    try:
+        _complete(task, handler, queue, store)
+    except SQLAlchemyError as error:
+        # Whether the completion was committed is unknown, so its objects must stay. If it was, the fence stops `fail`.
+        _record_failure(task, error, queue)
+    except Exception as error:  # noqa: BLE001 - the attempt's history is where a handler's error goes
+        _discard(store, _attempt_keys(store, task))
+        _put_down(task, task.reason or error, queue)
+
+
+def _complete(task: RunningTask, handler: Handler | None, queue: TaskQueue, store: ObjectStore) -> None:
+    if handler is None:
+        raise UnknownKind(f"This worker knows no task of kind {task.claim.kind!r}.")
+    task.raise_if_stopped()
+    task.scratch.mkdir(parents=True, exist_ok=True)
+    log.info("task_started", attempt=task.claim.attempts)
+    result = handler(task)
+    task.raise_if_stopped()
+    intermediate = [output for output in task.outputs().values() if output.intermediate] if result.publish else []
+    queue.finish(task.claim, result, task.made, task.spent)
+    log.info("task_completed", cpu_s=round(task.spent.cpu_s, 3))
+    _discard(store, (key for output in intermediate for key in keys_of(output)))
+
+
+def keys_of(output: NewOutput) -> list[str]:
+    """The keys of the objects that an output consists of."""
+    return [output.object_key + name for name in output.files] or [output.object_key]
+
+
+def _put_down(task: RunningTask, reason: Exception, queue: TaskQueue) -> None:
+    if not isinstance(reason, Stopped):
+        _report(reason)
+        _record_failure(task, reason, queue)
+        return
+    log.info("task_put_down", reason=reason.code)
+    try:
+        if isinstance(reason, TaskCancelled):
+            queue.acknowledge_cancel(task.claim, task.spent)
+        elif isinstance(reason, ShuttingDown):
+            queue.release(task.claim, task.spent)
+    except TaskCancelled:
+        queue.acknowledge_cancel(task.claim, task.spent)
+    except (LeaseLost, SQLAlchemyError) as error:
+        log.info("task_left_to_its_lease", error=type(error).__name__)
+
+
+def _record_failure(task: RunningTask, error: Exception, queue: TaskQueue) -> None:
+    try:
+        queue.fail(task.claim, error, task.spent)
+    except Stopped as reason:
+        _put_down(task, reason, queue)
+    except SQLAlchemyError as unwritten:
+        log.warning("task_left_to_its_lease", error=type(unwritten).__name__)
+
+
+def _report(error: Exception) -> None:
+    if isinstance(error, MillError):
+        log.warning("task_failed", code=error.code, message=error.message)
+        return
+    log.error("task_crashed", exc_info=error)
+    sentry_sdk.capture_exception(error)
+
+
+def _attempt_keys(store: ObjectStore, task: RunningTask) -> list[str]:
+    try:
+        return [stat.key for stat in store.list(task.prefix)]
+    except MillError:
+        return []  # the sweep of orphaned objects finds them later
+
+
+def _discard(store: ObjectStore, keys: Iterable[str]) -> None:
+    try:
+        if found := list(keys):
+            store.delete(found)
+    except MillError as error:
+        log.warning("objects_not_discarded", code=error.code)
