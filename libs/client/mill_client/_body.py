@@ -1,0 +1,52 @@
+"""The bytes of a file on their way out: read in pieces, so that memory does not grow with the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .errors import TransferFailed
+
+CHUNK = 256 * 1024
+OnBytes = Callable[[int, int], None]
+"""Told the bytes sent so far and the bytes in all."""
+
+
+class FileBody:
+    """A file that can be streamed again from its start. `size` is bytes."""
+
+    def __init__(self, path: Path, on_bytes: OnBytes | None = None) -> None:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is not a file")
+        self.size = path.stat().st_size
+        self._path = path
+        self._on_bytes = on_bytes or _ignore
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Of what the last stream has yielded so far, in hex."""
+        return self._digest.hexdigest()
+
+    def stream(self) -> Iterator[bytes]:
+        """The file's bytes, exactly `size` of them.
+
+        Raises:
+            TransferFailed: The file became shorter.
+        """
+        self._digest = hashlib.sha256()
+        sent = 0
+        with self._path.open("rb") as file:
+            while sent < self.size:
+                chunk = file.read(min(CHUNK, self.size - sent))
+                if not chunk:
+                    raise TransferFailed(f"{self._path} became shorter while it was uploaded")
+                self._digest.update(chunk)
+                yield chunk
+                sent += len(chunk)
+                self._on_bytes(sent, self.size)
+
+
+def _ignore(_sent: int, _size: int) -> None:
+    pass

@@ -1,6 +1,0 @@
-"""The mill command."""
-
-
-def main() -> None:
-    """Run the mill command."""
-    raise SystemExit(2)
