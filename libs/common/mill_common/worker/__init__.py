@@ -2,6 +2,6 @@
 
 from mill_common.worker.context import Handler, TaskContext
 from mill_common.worker.runner import Runner, worker_name
-from mill_common.worker.service import WorkerService
+from mill_common.worker.woken import WokenRunner
 
-__all__ = ["Handler", "Runner", "TaskContext", "WorkerService", "worker_name"]
+__all__ = ["Handler", "Runner", "TaskContext", "WokenRunner", "worker_name"]
