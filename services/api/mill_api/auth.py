@@ -8,16 +8,16 @@ from typing import ClassVar
 from uuid import UUID
 
 import structlog
-from mill_common.clock import db_now
-from mill_common.database import Database
-from mill_common.errors import PermanentError
-from mill_common.models import ApiKey
 from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import col, select
 from starlette.requests import Request
 
 from mill_api.credentials import digest_of, is_mistyped
 from mill_api.resources import resources
+from mill_common.clock import db_now
+from mill_common.database import Database
+from mill_common.errors import PermanentError
+from mill_common.models import ApiKey
 
 ADMIN = "admin"
 USED_EVERY_S = 60.0  # how closely `last_used_at` is kept

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from mill_common.clock import db_now
-from mill_common.errors import PermanentError
-from mill_common.models import ApiKey
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -20,6 +17,9 @@ from mill_api.openapi import operation
 from mill_api.owners import ensure_owner
 from mill_api.problems import Fault, RequestInvalid
 from mill_api.resources import resources
+from mill_common.clock import db_now
+from mill_common.errors import PermanentError
+from mill_common.models import ApiKey
 
 Scope = Literal["admin", "jobs"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mill_common.errors import MillError
 from starlette.requests import Request
 from starlette.types import Message, Receive
+
+from mill_common.errors import MillError
 
 JSON_BYTES = 256 * 2**10
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from uuid import UUID
 
-from mill_common.clock import db_now
-from mill_common.database import Database
-from mill_common.errors import PermanentError
-from mill_common.models import ApiKey, Owner
-from mill_common.settings import Settings
 from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from mill_api.auth import ADMIN
 from mill_api.credentials import digest_of, is_mistyped, new_key, prefix_of
+from mill_common.clock import db_now
+from mill_common.database import Database
+from mill_common.errors import PermanentError
+from mill_common.models import ApiKey, Job, Owner
+from mill_common.queue import JobNotFound
+from mill_common.settings import Settings
 
 ADMIN_OWNER = "admin"
 FROM_ENVIRONMENT = "MILL_ADMIN_KEY"
@@ -31,6 +33,18 @@ def ensure_owner(session: Session, owner_id: str) -> None:
     """Make sure that an owner's row is there; races with others who do the same end well."""
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(insert(Owner).values(id=owner_id).on_conflict_do_nothing())
+
+
+def owned_job(session: Session, job_id: UUID, owner_id: str) -> Job:
+    """The owner's job of that id.
+
+    Raises:
+        JobNotFound: There is none, or it is another owner's.
+    """
+    job = session.exec(select(Job).where(col(Job.id) == job_id, col(Job.owner_id) == owner_id)).first()
+    if job is None:
+        raise JobNotFound
+    return job
 
 
 def ensure_admin_key(database: Database, settings: Settings) -> None:

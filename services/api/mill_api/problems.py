@@ -7,11 +7,12 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import structlog
-from mill_common.errors import MillError, PermanentError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+
+from mill_common.errors import MillError, PermanentError
 
 log = structlog.get_logger(__name__)
 

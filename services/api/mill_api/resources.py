@@ -1,28 +1,24 @@
-"""What the gateway works with. Wired once, in `bootstrap.py`."""
+"""What handlers work with. Wired once, in `app.py`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from mill_common.database import Database
-from mill_common.settings import Settings
-from mill_common.signing import Signer
-from mill_common.storage.base import ObjectStore
 from starlette.requests import Request
 
+from mill_common.resources import Resources
+from mill_common.signing import Signer
 
-@dataclass(frozen=True)
-class Resources:
-    """Everything that handlers reach through `request.app.state`."""
-
-    settings: Settings
-    database: Database
-    store: ObjectStore
-    signer: Signer
+__all__ = ["Resources", "resources", "signer"]
 
 
 def resources(request: Request) -> Resources:
-    """The resources of the application that serves `request`."""
+    """The connections of the application that serves `request`."""
     wired = request.app.state.resources
     assert isinstance(wired, Resources)
+    return wired
+
+
+def signer(request: Request) -> Signer:
+    """What signs the links of the application that serves `request`."""
+    wired = request.app.state.signer
+    assert isinstance(wired, Signer)
     return wired

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Literal, cast, get_type_hints
 
-from mill_common.errors import MillError
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from mill_api.openapi.endpoint import Endpoint
 from mill_api.openapi.operation import Operation
 from mill_api.problems import MEDIA_TYPE, BodyTooLarge, MediaTypeUnsupported, NotFound, Problem, RequestInvalid
+from mill_common.errors import MillError
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_origin, get_type_hints
 
-from mill_common.errors import MillError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from mill_api.limits import JSON_BYTES, limit_body
 from mill_api.openapi.operation import Operation
 from mill_api.problems import BodyTooLarge, MediaTypeUnsupported, NotFound, RequestInvalid
+from mill_common.errors import MillError
 
 
 def read_path(request: Request, operation: Operation) -> dict[str, Any]:

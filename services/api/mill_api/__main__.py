@@ -1,0 +1,40 @@
+"""Serves the gateway: `python -m mill_api [--host H] [--port P]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mill_api.app import create_app
+from mill_api.bootstrap import prepare
+from mill_api.server import make_server
+from mill_common.errors import MillError
+from mill_common.logs import configure_logs
+from mill_common.resources import open_resources
+from mill_common.sentry import init_sentry
+from mill_common.settings import Settings
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT."""
+    arguments = argparse.ArgumentParser(prog="mill_api", description="Serve the HTTP gateway.")
+    arguments.add_argument("--host", default="127.0.0.1")
+    arguments.add_argument("--port", type=int, default=8000)
+    given = arguments.parse_args()
+    settings = Settings()
+    configure_logs(settings, "api")
+    init_sentry(settings, "api")  # before the broker is made, or its messages carry no trace
+    resources = open_resources(settings)
+    try:
+        prepare(resources)
+        make_server(create_app(resources), given.host, given.port).run()
+    except MillError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    finally:
+        resources.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""A job as its owner sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from sqlmodel import Session, col, select
+from starlette.requests import Request
+
+from mill_api.auth import caller
+from mill_api.fields import Time
+from mill_api.output_view import OutputsView, outputs_view
+from mill_api.owners import owned_job
+from mill_api.progress import ProgressView, progress_view
+from mill_api.published import published_outputs
+from mill_api.resources import resources
+from mill_common.models import Job, Output, Task
+from mill_common.spec import JobSpec
+from mill_common.states import JobStatus, TaskStatus
+
+
+class SourceView(BaseModel):
+    """What came in. Most of it is null until the source has been read."""
+
+    filename: str
+    size_bytes: int | None
+    duration_seconds: float | None
+    resolution: str | None = Field(description='As shown: "1920x1080".')
+    codec: str | None
+    file_hash: str | None = Field(description="SHA-256, hexadecimal.")
+    url: str | None
+    has_video: bool | None
+    has_audio: bool | None
+
+
+class ErrorView(BaseModel):
+    """Why the job failed."""
+
+    code: str
+    message: str
+    failed_task: str | None
+    retry_count: int = Field(description="How often the failed task was tried again.")
+
+
+class JobView(BaseModel):
+    """A job: its progress, its source, every output and what it took."""
+
+    job_id: UUID
+    status: JobStatus
+    priority: int
+    already_existed: bool = Field(description="Whether the request that this answers had come before.")
+    created_at: Time
+    started_at: Time | None
+    updated_at: Time
+    completed_at: Time | None = Field(description="When it ended, however it ended.")
+    progress: ProgressView
+    source: SourceView
+    outputs: OutputsView
+    processing_time: dict[str, float | None] = Field(
+        description="Seconds by kind of step, several tasks of a kind added up, and `total_seconds` from start to end."
+    )
+    spec: JobSpec
+    user_metadata: dict[str, str | bool | int | float | None]
+    error: ErrorView | None
+
+
+def read_view(request: Request, job_id: UUID, *, already_existed: bool = False) -> JobView:
+    """The caller's job of that id.
+
+    Raises:
+        JobNotFound: There is none, or it is another owner's.
+    """
+    with resources(request).database.read() as session:
+        job = owned_job(session, job_id, caller(request).owner_id)
+        tasks = tasks_of(session, [job_id])
+        outputs = published_outputs(session, [job_id])
+    return _view(request, job, tasks, outputs, already_existed)
+
+
+def tasks_of(session: Session, job_ids: Sequence[UUID]) -> list[Task]:
+    """The tasks of some jobs, in the order they were planned."""
+    return list(session.exec(select(Task).where(col(Task.job_id).in_(job_ids)).order_by(col(Task.id))).all())
+
+
+def _view(request: Request, job: Job, tasks: list[Task], outputs: list[Output], already_existed: bool) -> JobView:
+    return JobView(
+        job_id=job.id,
+        status=job.status,
+        priority=job.priority,
+        already_existed=already_existed,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        updated_at=job.updated_at,
+        completed_at=job.completed_at,
+        progress=progress_view(job, tasks),
+        source=_source(job),
+        outputs=outputs_view(request, job, outputs),
+        processing_time=_processing_time(job, tasks),
+        spec=JobSpec.model_validate(job.spec),
+        user_metadata=job.user_metadata,
+        error=_error(job, tasks),
+    )
+
+
+def _source(job: Job) -> SourceView:
+    media: dict[str, Any] = job.media or {}
+    width, height = media.get("width"), media.get("height")
+    return SourceView(
+        filename=job.filename,
+        size_bytes=job.source_size,
+        duration_seconds=media.get("duration_s"),
+        resolution=f"{width}x{height}" if width and height else None,
+        codec=media.get("codec"),
+        file_hash=job.source_sha256,
+        url=job.source_url,
+        has_video=media.get("video") is not None if media else None,
+        has_audio=media.get("audio") is not None if media else None,
+    )
+
+
+def _processing_time(job: Job, tasks: list[Task]) -> dict[str, float | None]:
+    seconds: dict[str, float | None] = {}
+    for task in tasks:
+        if task.status is TaskStatus.COMPLETED and task.started_at and task.finished_at:
+            spent = (task.finished_at - task.started_at).total_seconds()
+            seconds[task.kind] = round((seconds.get(task.kind) or 0.0) + spent, 3)
+    if job.started_at is None or job.completed_at is None:
+        return seconds | {"total_seconds": None}
+    return seconds | {"total_seconds": round((job.completed_at - job.started_at).total_seconds(), 3)}
+
+
+def _error(job: Job, tasks: list[Task]) -> ErrorView | None:
+    if job.status is not JobStatus.FAILED:
+        return None
+    failed = next((task for task in tasks if task.name == job.failed_task), None)
+    return ErrorView(
+        code=job.error_code or "internal_error",
+        message=job.error_message or "",
+        failed_task=job.failed_task,
+        retry_count=max(0, failed.attempts - 1) if failed else 0,
+    )

@@ -1,0 +1,196 @@
+"""Jobs come in, are stopped, repeated and removed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+from starlette.requests import Request
+
+from mill_api.auth import Forbidden, caller
+from mill_api.job_request import JobRequest, new_job
+from mill_api.job_view import JobView, read_view
+from mill_api.links import path
+from mill_api.openapi import Header, Reply, operation
+from mill_api.owners import owned_job
+from mill_api.resources import Resources, resources
+from mill_api.uploads import UploadTooLarge
+from mill_common.errors import PermanentError, SourceMissing, StorageUnavailable
+from mill_common.models import Job
+from mill_common.queue import (
+    JobEnded,
+    JobNotFailed,
+    JobNotFound,
+    JobRunning,
+    cancel_job,
+    delete_job,
+    enqueue_job,
+    retry_job,
+)
+from mill_common.states import JOB_ENDED, JobStatus
+
+IDEMPOTENCY_KEY = Header("Idempotency-Key", "The same key and body give the same job, however often they are sent.")
+
+
+class IdempotencyMismatch(PermanentError):
+    """This idempotency key came with another request before."""
+
+    code = "idempotency_mismatch"
+    status = 422
+
+
+class Cancellation(BaseModel):
+    """What a cancellation led to."""
+
+    job_id: UUID
+    status: JobStatus
+    message: str
+
+
+class DeleteQuery(BaseModel):
+    """What goes with the job."""
+
+    delete_files: bool = Field(default=True, description="Remove what the job made from storage, too.")
+
+
+class Deletion(BaseModel):
+    """What was removed."""
+
+    job_id: UUID
+    deleted: bool
+    files_deleted: int
+
+
+@operation(
+    tag="jobs",
+    status=201,
+    body=JobRequest,
+    headers=[IDEMPOTENCY_KEY],
+    returns=JobView,
+    also={200: "The same request came before; this is its job."},
+    raises=[Forbidden, SourceMissing, UploadTooLarge, IdempotencyMismatch, StorageUnavailable],
+)
+def create_job(request: Request, body: JobRequest) -> Reply[JobView]:
+    """Accept a video for processing."""
+    job_id, is_new = _accept(request, body)
+    view = read_view(request, job_id, already_existed=not is_new)
+    return Reply(view, status=201 if is_new else 200, headers={"Location": path("jobs", job_id)})
+
+
+@operation(tag="jobs", returns=JobView, raises=[JobNotFound])
+def get_job(request: Request, job_id: UUID) -> JobView:
+    """Look at a job: its progress, its source and every output."""
+    return read_view(request, job_id)
+
+
+@operation(tag="jobs", returns=Cancellation, raises=[JobNotFound, JobEnded])
+def cancel_job_now(request: Request, job_id: UUID) -> Cancellation:
+    """Cancel a job. Its processes are stopped within seconds, and it never completes."""
+
+    def work(session: Session) -> None:
+        owned_job(session, job_id, caller(request).owner_id)
+        cancel_job(session, job_id)
+
+    resources(request).database.run(work)
+    return Cancellation(
+        job_id=job_id, status=JobStatus.CANCELLED, message="The job is cancelled; its running tasks are being stopped."
+    )
+
+
+@operation(tag="jobs", returns=JobView, raises=[JobNotFound, JobNotFailed])
+def retry_failed_job(request: Request, job_id: UUID) -> JobView:
+    """Run again what failed of a job. What completed stays."""
+    wired = resources(request)
+    owner_id = caller(request).owner_id
+
+    def work(session: Session) -> frozenset[str]:
+        owned_job(session, job_id, owner_id)
+        return retry_job(session, job_id, wired.queue.policy)
+
+    _wake(wired, wired.database.run(work))
+    return read_view(request, job_id)
+
+
+@operation(tag="jobs", query=DeleteQuery, returns=Deletion, raises=[JobNotFound, JobRunning, StorageUnavailable])
+def delete_job_and_files(request: Request, job_id: UUID, query: DeleteQuery) -> Deletion:
+    """Remove a job and, by default, the files it made.
+
+    One that runs is cancelled first; ask again when its tasks have stopped.
+    """
+    wired = resources(request)
+    owner_id = caller(request).owner_id
+    wired.database.run(lambda session: _stop(session, job_id, owner_id))
+    keys = wired.database.run(lambda session: delete_job(session, job_id))
+    # After the commit: a file without a row is swept, a row without its file would be a lie.
+    deleted = _delete_files(wired, job_id, keys) if query.delete_files else 0
+    return Deletion(job_id=job_id, deleted=True, files_deleted=deleted)
+
+
+def _accept(request: Request, body: JobRequest) -> tuple[UUID, bool]:
+    wired, owner = resources(request), caller(request)
+    key = request.headers.get(IDEMPOTENCY_KEY.name)
+    with wired.database.read() as session:
+        earlier = _earlier(session, owner.owner_id, key, body)
+    if earlier is not None:
+        return earlier, False
+    try:
+        return _enqueue(wired, new_job(wired, owner, body, key), body)
+    except IntegrityError:
+        # Two requests raced, or the upload was removed this moment.
+        with wired.database.read() as session:
+            earlier = _earlier(session, owner.owner_id, key, body)
+        if earlier is None:
+            raise SourceMissing from None
+        return earlier, False
+
+
+def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
+    job_id = job.id
+    plain = job.model_dump(exclude_unset=True) | {"id": job_id}
+
+    def work(session: Session) -> tuple[UUID, bool, frozenset[str]]:
+        earlier = _earlier(session, job.owner_id, job.idempotency_key, body)
+        if earlier is not None:
+            return earlier, False, frozenset()
+        # A fresh row each time: the transaction may be repeated.
+        return job_id, True, enqueue_job(session, Job(**plain), wired.queue.policy)
+
+    known, is_new, queues = wired.database.run(work)
+    # Commit before sending: a worker may read the row before our transaction is visible.
+    _wake(wired, queues)
+    return known, is_new
+
+
+def _earlier(session: Session, owner_id: str, key: str | None, body: JobRequest) -> UUID | None:
+    if key is None:
+        return None
+    query = select(Job.id, Job.request_hash).where(col(Job.owner_id) == owner_id, col(Job.idempotency_key) == key)
+    found = session.exec(query).first()
+    if found is None:
+        return None
+    job_id, request_hash = found
+    if request_hash != body.digest():
+        raise IdempotencyMismatch
+    return job_id
+
+
+def _wake(wired: Resources, queues: frozenset[str]) -> None:
+    for queue in queues:
+        wired.dispatcher.wake(queue)
+
+
+def _stop(session: Session, job_id: UUID, owner_id: str) -> None:
+    if owned_job(session, job_id, owner_id).status not in JOB_ENDED:
+        with suppress(JobEnded):  # it may have ended since it was looked at
+            cancel_job(session, job_id)
+
+
+def _delete_files(wired: Resources, job_id: UUID, keys: list[str]) -> int:
+    prefixes = [f"jobs/{job_id}/", *(key for key in keys if key.endswith("/"))]
+    found = {key for key in keys if not key.endswith("/")}
+    for prefix in prefixes:
+        found.update(stored.key for stored in wired.store.list(prefix))
+    return wired.store.delete(sorted(found))

@@ -1,0 +1,205 @@
+"""A job's outputs as its owner sees them: what there is, what is to come, and why the rest is missing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from mill_api.links import path, public
+from mill_api.published import ALIASES, renditions_of
+from mill_api.resources import resources, signer
+from mill_api.tokens import make_token
+from mill_common.models import Job, Output
+from mill_common.spec import JobSpec
+from mill_common.states import JobStatus
+
+Reason = Literal["not_requested", "pending", "no_video", "no_audio", "above_source", "failed", "cancelled"]
+FORMATS = ("txt", "srt", "vtt", "json")
+
+
+class Made(BaseModel):
+    """Whether an output can be had, and if not, why."""
+
+    available: bool
+    reason: Reason | None
+
+
+class RenditionView(Made):
+    """The video at one size."""
+
+    width: int | None = None
+    height: int | None = None
+    size_bytes: int | None = None
+    compression_ratio: float | None = Field(default=None, description="Bytes of the source over bytes of this.")
+    sha256: str | None = None
+    download_url: str | None = None
+
+
+class AudioView(Made):
+    """The sound as MP3."""
+
+    size_bytes: int | None = None
+    compression_ratio: float | None = Field(default=None, description="Bytes of the source over bytes of this.")
+    download_url: str | None = None
+
+
+class TranscriptionView(Made):
+    """What is said. `language` is null where nobody speaks."""
+
+    language: str | None = None
+    word_count: int | None = None
+    whisper_model: str | None = None
+    formats: dict[str, str | None]
+
+
+class StreamView(BaseModel):
+    """The stream at one size."""
+
+    segments_count: int | None
+    playlist_url: str | None
+
+
+class HlsView(Made):
+    """The stream. Its URLs are signed and expire; no key is needed for them."""
+
+    master_url: str | None = None
+    renditions: dict[str, StreamView]
+
+
+class ThumbnailsView(Made):
+    """A poster, sheets of small pictures and the index that says which is when."""
+
+    poster_url: str | None = None
+    sprites: list[str]
+    index_url: str | None = None
+
+
+class OutputsView(BaseModel):
+    """Everything that a job makes."""
+
+    renditions: dict[str, RenditionView]
+    audio: AudioView
+    transcription: TranscriptionView
+    hls: HlsView
+    thumbnails: ThumbnailsView
+
+
+def outputs_view(request: Request, job: Job, outputs: list[Output]) -> OutputsView:
+    """The outputs of a job; `outputs` are the published ones."""
+    return _OutputsOf(request, job, outputs).view()
+
+
+class _OutputsOf:
+    def __init__(self, request: Request, job: Job, outputs: list[Output]) -> None:
+        self.settings = resources(request).settings
+        self.signer = signer(request)
+        self.job = job
+        self.outputs = outputs
+        self.named = {output.name: output for output in outputs}
+        self.spec = JobSpec.model_validate(job.spec)
+        self.media: dict[str, Any] = job.media or {}
+
+    def view(self) -> OutputsView:
+        return OutputsView(
+            renditions=self._renditions(),
+            audio=self._audio(),
+            transcription=self._transcription(),
+            hls=self._hls(),
+            thumbnails=self._thumbnails(),
+        )
+
+    def _renditions(self) -> dict[str, RenditionView]:
+        made = renditions_of(self.outputs)
+        asked = [f"{rung}p" for rung in self.spec.renditions or self.settings.rungs]
+        names = sorted({*asked, *made}, key=lambda name: int(name[:-1]))
+        return {name: self._rendition(name, made.get(name)) for name in names}
+
+    def _rendition(self, name: str, output: Output | None) -> RenditionView:
+        if output is None:
+            return RenditionView(available=False, reason=self._why_not(needs="video") or "above_source")
+        return RenditionView(
+            available=True,
+            reason=None,
+            width=output.facts.get("width"),
+            height=output.facts.get("height"),
+            size_bytes=output.size,
+            compression_ratio=self._ratio(output),
+            sha256=output.sha256,
+            download_url=self._download(name),
+        )
+
+    def _audio(self) -> AudioView:
+        output = self.named.get(ALIASES["audio"])
+        if output is None:
+            return AudioView(**self._missing(self.spec.audio, "audio"))
+        return AudioView(
+            available=True,
+            reason=None,
+            size_bytes=output.size,
+            compression_ratio=self._ratio(output),
+            download_url=self._download("audio"),
+        )
+
+    def _transcription(self) -> TranscriptionView:
+        formats = {
+            kind: self._download(f"transcript_{kind}") if f"transcript.{kind}" in self.named else None
+            for kind in FORMATS
+        }
+        if not any(formats.values()):
+            return TranscriptionView(**self._missing(self.spec.transcript is not None, "audio"), formats=formats)
+        facts = self.job.transcript or {}
+        return TranscriptionView(
+            available=True,
+            reason=None,
+            language=facts.get("language"),
+            word_count=facts.get("word_count"),
+            whisper_model=facts.get("whisper_model") or facts.get("model"),
+            formats=formats,
+        )
+
+    def _hls(self) -> HlsView:
+        output = self.named.get("hls/")
+        if output is None or "master.m3u8" not in output.files:
+            return HlsView(**self._missing(self.spec.hls, "video"), renditions={})
+        token = make_token(self.signer, self.job.id, self.settings.link_expires_s)
+        base = public(self.settings, f"/stream/{self.job.id}/{token}/")
+        renditions = {
+            name: StreamView(segments_count=facts.get("segments"), playlist_url=base + facts["playlist"])
+            for name, facts in output.facts.get("renditions", {}).items()
+        }
+        return HlsView(available=True, reason=None, master_url=base + "master.m3u8", renditions=renditions)
+
+    def _thumbnails(self) -> ThumbnailsView:
+        poster = ALIASES["poster"]
+        if poster not in self.named:
+            return ThumbnailsView(**self._missing(self.spec.thumbnails, "video"), sprites=[])
+        sprites = [name for name in self.named if name.startswith("thumbnails/sprite-")]
+        index = "thumbnails/thumbnails.vtt"
+        return ThumbnailsView(
+            available=True,
+            reason=None,
+            poster_url=self._download(poster),
+            sprites=[self._download(name) for name in sprites],
+            index_url=self._download(index) if index in self.named else None,
+        )
+
+    def _missing(self, asked: bool, needs: str) -> dict[str, Any]:
+        reason = (self._why_not(needs=needs) or "failed") if asked else "not_requested"
+        return {"available": False, "reason": reason}
+
+    def _why_not(self, *, needs: str) -> Reason | None:
+        if self.media and self.media.get(needs) is None:
+            return "no_video" if needs == "video" else "no_audio"
+        if self.job.status is JobStatus.CANCELLED:
+            return "cancelled"
+        if self.job.status is JobStatus.FAILED:
+            return "failed"
+        return None if self.job.status is JobStatus.COMPLETED else "pending"
+
+    def _ratio(self, output: Output) -> float | None:
+        return round(self.job.source_size / output.size, 2) if self.job.source_size and output.size else None
+
+    def _download(self, name: str) -> str:
+        return public(self.settings, path("jobs", self.job.id, "download", name))

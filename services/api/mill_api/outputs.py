@@ -1,0 +1,106 @@
+"""What a job made: listed, and downloaded with a key."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mill_api.auth import caller
+from mill_api.links import public
+from mill_api.openapi import operation
+from mill_api.owners import owned_job
+from mill_api.problems import NotFound
+from mill_api.published import files_of, find_file, published_outputs
+from mill_api.ranges import Served, serve
+from mill_api.resources import resources
+from mill_common.errors import PermanentError, StorageUnavailable
+from mill_common.models import Output
+from mill_common.queue import JobNotFound
+
+PARTIAL = {206: "The range asked for.", 304: "Unchanged since the ETag or date given."}
+
+
+class OutputNotFound(NotFound):
+    """The job has no such output, or not yet."""
+
+    code = "output_not_found"
+
+
+class RangeNotSatisfiable(PermanentError):
+    """The range lies outside the file."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+
+class FileView(BaseModel):
+    """One file that a job made."""
+
+    name: str
+    kind: str
+    size: int = Field(description="Bytes.")
+    content_type: str
+    sha256: str | None = Field(description="null for a file of a stream.")
+    url: str = Field(description="Signed; needs no key and expires.")
+
+
+class FileList(BaseModel):
+    """Every file that a job made."""
+
+    job_id: UUID
+    files: list[FileView]
+
+
+@operation(tag="outputs", returns=FileList, raises=[JobNotFound])
+def list_outputs(request: Request, job_id: UUID) -> FileList:
+    """List every file of a job, those of its stream included. Empty until the job has completed."""
+    wired = resources(request)
+    expires_s = wired.settings.link_expires_s
+    files = [
+        FileView(
+            name=file.name,
+            kind=file.kind,
+            size=file.size,
+            content_type=file.content_type,
+            sha256=file.sha256,
+            url=public(wired.settings, wired.store.presign_get(file.object_key, expires_s=expires_s)),
+        )
+        for file in files_of(_outputs(request, job_id))
+    ]
+    return FileList(job_id=job_id, files=files)
+
+
+@operation(
+    tag="outputs",
+    produces="*/*",
+    also=PARTIAL,
+    raises=[JobNotFound, OutputNotFound, RangeNotSatisfiable, StorageUnavailable],
+)
+def download(request: Request, job_id: UUID, name: str) -> Response:
+    """Download one file, whole or in part.
+
+    `name` is a file's name as listed, or one of `360p`, `720p` …, `audio`, `transcript_txt`, `transcript_srt`,
+    `transcript_vtt`, `transcript_json`, `poster`.
+    """
+    file = find_file(_outputs(request, job_id), name)
+    if file is None:
+        raise OutputNotFound
+    served = Served(
+        key=file.object_key,
+        size=file.size,
+        content_type=file.content_type,
+        etag=file.etag,
+        modified_at=file.published_at,
+        cache_control="private, max-age=0, must-revalidate",
+        filename=file.name.rpartition("/")[2],
+    )
+    return serve(request, resources(request).store, served)
+
+
+def _outputs(request: Request, job_id: UUID) -> list[Output]:
+    with resources(request).database.read() as session:
+        owned_job(session, job_id, caller(request).owner_id)
+        return published_outputs(session, [job_id])

@@ -1,0 +1,22 @@
+"""The gateway served by uvicorn."""
+
+from __future__ import annotations
+
+import uvicorn
+from starlette.applications import Starlette
+
+GRACE_S = 10  # how long requests under way may take to end
+
+
+def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
+    """A server to `run()`, or to `serve()` inside a loop. Port 0 takes any free one."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,  # the process has configured its logs
+        access_log=False,  # ours leaves out signatures and tokens
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return uvicorn.Server(config)
