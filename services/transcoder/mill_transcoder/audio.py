@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import ffmpeg
+
 from mill_common.errors import ChildFailed, SourceUnreadable
 from mill_common.queue.types import TaskResult
 from mill_common.spec import JobSpec
 from mill_common.worker.context import TaskContext
-
 from mill_transcoder.commands import open_source, run_ffmpeg
 from mill_transcoder.encode import load_media
 from mill_transcoder.media import AudioStream, MediaInfo
@@ -67,8 +67,8 @@ def wanted(media: MediaInfo, spec: JobSpec) -> list[str]:
 
 def _outputs(task: TaskContext, media: MediaInfo, audio: AudioStream, names: list[str]) -> list[Any]:
     """Sound before the picture's start is cut, a late track begins with silence, gaps are filled."""
-    zero = f"{media.picture_start_s:.6f}"
-    sound = open_source(task, task.source(), copyts=None)[str(audio.index)]
+    zero = f"{max(0.0, media.picture_start_s - media.start_s):.6f}"
+    sound = open_source(task, task.source())[str(audio.index)]
     sound = sound.filter("atrim", start=zero).filter("asetpts", f"PTS-{zero}/TB")
     sound = sound.filter("aresample", **{"async": 1, "first_pts": 0})
     branches = sound.filter_multi_output("asplit", len(names)) if len(names) > 1 else [sound]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
+
 from mill_common.errors import ChildFailed
 from mill_common.settings import Settings
 from mill_common.worker.context import TaskContext
-
 from mill_transcoder.binaries import find_binaries
 from mill_transcoder.process import Ended, run_child
 from mill_transcoder.progress import ProgressLines

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 from mill_common.errors import SourceUnreadable
-
 from mill_transcoder.media import AudioStream, MediaInfo, VideoStream
 from mill_transcoder.rates import choose_rate, is_variable, parse_rate
 

@@ -7,7 +7,6 @@ import re
 from mill_common.errors import ChildFailed, SourceUnreadable
 from mill_common.queue.types import TaskResult
 from mill_common.worker.context import TaskContext
-
 from mill_transcoder.commands import run_ffmpeg
 from mill_transcoder.graph import chunk_outputs
 from mill_transcoder.media import MediaInfo, VideoStream

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
+
 from mill_common.settings import Settings
 from mill_common.worker.context import TaskContext
-
 from mill_transcoder.binaries import find_binaries, has_filter
 from mill_transcoder.commands import open_source
 from mill_transcoder.ladder import Rung

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mill_common.worker.context import TaskContext
-
 from mill_transcoder.commands import run_ffprobe
 
 # Seeking lands on the key frame before; ten seconds hold the end of every stream that reaches the end.

@@ -11,7 +11,6 @@ from typing import Any, Self
 from mill_common.queue.types import TRANSCRIBE, NewTask
 from mill_common.settings import Settings
 from mill_common.spec import JobSpec
-
 from mill_transcoder.ladder import Rung, build_ladder
 from mill_transcoder.media import MediaInfo, VideoStream
 

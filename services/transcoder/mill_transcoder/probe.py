@@ -11,7 +11,6 @@ from mill_common.errors import SourceRefused, SourceTooLarge, SourceUnreadable
 from mill_common.queue.types import TaskResult
 from mill_common.settings import Settings
 from mill_common.worker.context import TaskContext
-
 from mill_transcoder.commands import describe
 from mill_transcoder.described import read_media
 from mill_transcoder.media import MediaInfo

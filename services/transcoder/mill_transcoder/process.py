@@ -20,7 +20,6 @@ from pathlib import Path
 
 from mill_common.errors import ChildFailed, ChildStalled
 from mill_common.worker.context import TaskContext
-
 from mill_transcoder.streams import Lines, Tail
 
 TERMINATE_S = 10.0  # between SIGTERM and SIGKILL

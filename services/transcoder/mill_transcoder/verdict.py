@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 
 from mill_common.errors import ChildFailed, MillError, SourceRefused, SourceTooLarge, SourceUnreadable
-
 from mill_transcoder.process import Ended
 
 # What ffmpeg says when the machine, and not the source, is at fault; the last two are its exit statuses for these.

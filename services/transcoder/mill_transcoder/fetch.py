@@ -1,0 +1,46 @@
+"""The fetch task: brings a source that is only a URL yet into storage."""
+
+from __future__ import annotations
+
+from mill_common.errors import SourceMissing
+from mill_common.outgoing import Limits, Outgoing, download, parse_networks
+from mill_common.queue.types import SourceFacts, TaskResult
+from mill_common.settings import Settings
+from mill_common.storage.keys import type_by_suffix
+from mill_common.worker.context import TaskContext
+
+SOURCE = "source"
+_DOWNLOADED = 0.9  # of the task; the rest is storing
+
+
+def fetch(task: TaskContext) -> TaskResult:
+    """Download the job's source and store it as the job's own.
+
+    Raises:
+        AddressRefused, SourceMissing, SourceRefused, SourceTooLarge: The URL is of no use.
+        SourceUnreachable: Another attempt may work.
+    """
+    if not task.job.source_url:
+        raise SourceMissing("The job names no URL to fetch its source from.")
+    task.progress(0.0, "fetching")
+    path = task.scratch / SOURCE
+    found = download(
+        _outgoing(task.settings),
+        task.job.source_url,
+        path,
+        max_bytes=task.settings.max_source_bytes,
+        check=task.raise_if_stopped,
+        progress=lambda fraction: task.progress(_DOWNLOADED * fraction),
+    )
+    task.raise_if_stopped()
+    task.progress(_DOWNLOADED, "storing")
+    # Not intermediate: those are removed when the job is published, and the source stays.
+    # The type is ours, by suffix: a server's own could have a browser run what it is shown.
+    output = task.put(path, SOURCE, kind=SOURCE, content_type=type_by_suffix(found.filename))
+    facts = SourceFacts(object_key=output.object_key, size=output.size, sha256=output.sha256, filename=found.filename)
+    return TaskResult(source=facts)
+
+
+def _outgoing(settings: Settings) -> Outgoing:
+    limits = Limits(total_s=settings.task_deadline_s)
+    return Outgoing(networks=parse_networks(settings.source_networks), limits=limits)
