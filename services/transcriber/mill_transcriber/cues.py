@@ -105,8 +105,9 @@ def _break_quality(words: Sequence[Word], length: int) -> float:
         return 3.0
     if last.text[-1] in SENTENCE_ENDS:
         return 1.6
-    if words[length].start - last.end >= PAUSE_S:
-        return 1.0
+    pause_s = words[length].start - last.end
+    if pause_s >= PAUSE_S:
+        return min(0.7 + pause_s, 1.6)
     return 0.8 if last.text[-1] in CLAUSE_ENDS else 0.0
 
 
