@@ -62,6 +62,7 @@ user_test_tester = testing .admin
 use = egg:swift#s3api
 location = us-east-1
 s3_acl = false
+multi_delete_concurrency = 8
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:{memcached}
