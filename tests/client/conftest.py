@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from client.scripted import ScriptedServer
+from client.scripted import JOB, Reply, ScriptedServer, job_view
 
 from mill_client import Client
 from mill_client.cli import main
@@ -23,6 +25,7 @@ class Ran:
 
 
 Mill = Callable[..., Ran]
+LIFE = (("queued", 0), ("processing", 50), ("completed", 100))
 
 
 @pytest.fixture
@@ -52,3 +55,15 @@ def mill(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         return Ran(code if isinstance(code, int) else 0, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def clip(tmp_path: Path, server: ScriptedServer) -> str:
+    """A file that `server` takes, makes a job of, and completes."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"film")
+    upload = {"id": "u1", "filename": "clip.mp4", "size": 4, "sha256": hashlib.sha256(b"film").hexdigest()}
+    server.on("POST", "/api/v1/uploads", Reply.of({**upload, "status": "complete"}, 201))
+    server.on("POST", "/api/v1/jobs", Reply.of(job_view("queued", 0), 201))
+    server.on("GET", JOB, *[Reply.of(job_view(*step)) for step in LIFE])
+    return str(path)

@@ -173,3 +173,7 @@ def job_view(status: str = "completed", progress: float = 100.0, **more: Any) ->
 
 
 JOB = f"/api/v1/jobs/{job_view()['job_id']}"
+
+
+def lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
