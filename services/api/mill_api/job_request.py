@@ -34,6 +34,8 @@ MetadataValue = (
 
 
 def _fetchable(url: str) -> str:
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError("takes visible ASCII characters; quote the others")
     parts = urlsplit(url)  # raises ValueError for a malformed host
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("takes an http or https URL with a host")
@@ -45,7 +47,9 @@ def _fetchable(url: str) -> str:
 
 
 SourceUrl = Annotated[
-    str, Field(max_length=2048, pattern=r"^[hH][tT][tT][pP][sS]?://[!-~]+$"), AfterValidator(_fetchable)
+    str,
+    Field(max_length=2048, json_schema_extra={"format": "uri", "pattern": "^[hH][tT][tT][pP][sS]?://[!-~]+$"}),
+    AfterValidator(_fetchable),
 ]
 ObjectKey = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(check_key)]
 

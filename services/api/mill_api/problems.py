@@ -136,8 +136,9 @@ def of_http_exception(request: Request, error: Exception) -> Response:
         status=error.status_code,
         code=_CODES.get(error.status_code, title.lower().replace(" ", "_")),
         title=title,
-        detail=error.detail,
-        headers=error.headers,
+        detail=error.detail if error.detail != title else f"{title}: {request.method} {_instance(request)}",
+        # Only static files come without one.
+        headers=error.headers or ({"Allow": "GET, HEAD"} if error.status_code == 405 else None),
     )
 
 
