@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost
 from mill_common.models import Job, Outcome, Task
+from mill_common.queue.enqueue import FETCH, PROBE
 from mill_common.queue.outcome import fail_job, failure
 from mill_common.queue.policy import Policy
 from mill_common.queue.rows import end_attempt, end_claim, held, lock_job, roll_up_job
@@ -18,6 +19,7 @@ from mill_common.queue.types import Claim, Spent
 from mill_common.states import TaskStatus
 
 HEARTBEAT_TIMEOUT = "HEARTBEAT_TIMEOUT"
+UNPLANNED_SHARE = 0.05  # of a job's progress: all that comes before its plan
 
 
 def heartbeat(session: Session, claim: Claim, *, lease_s: float, progress: float, stage: str) -> bool:
@@ -46,8 +48,12 @@ def heartbeat(session: Session, claim: Claim, *, lease_s: float, progress: float
 
 def raise_job_progress(session: Session, job_id: UUID) -> None:
     """Bring the job's progress up to its tasks', each counted by its weight. It never falls."""
+    of_job = col(Task.job_id) == job_id
     done = func.sum(Task.weight * Task.progress) / func.sum(Task.weight)
-    reached = select(done).where(col(Task.job_id) == job_id).scalar_subquery()
+    # Until the probe has planned the rest, the first tasks are all there is, and must not pass for the whole job.
+    planned = select(col(Task.id)).where(of_job, col(Task.name).not_in([FETCH.name, PROBE.name])).exists()
+    share = case((planned, literal(1.0)), else_=literal(UNPLANNED_SHARE))
+    reached = select(done).where(of_job).scalar_subquery() * share
     session.execute(update(Job).where(col(Job.id) == job_id, col(Job.progress) < reached).values(progress=reached))
 
 
