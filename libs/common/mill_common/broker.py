@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 
 import dramatiq
 import structlog
@@ -57,15 +56,15 @@ class Dispatcher:
             log.warning("wake_up_not_sent", queue=queue, error=type(error).__name__)
 
 
-def listen(broker: dramatiq.Broker, queues: Sequence[str], woken: Callable[[str], None]) -> dramatiq.Worker:
-    """Call `woken(queue)` for every wake-up that reaches this process, until the worker is stopped.
+def listen(broker: dramatiq.Broker, wakes: Mapping[str, Callable[[], None]]) -> dramatiq.Worker:
+    """Call a queue's function for every wake-up that reaches this process, until the worker is stopped.
 
-    One message is taken at a time, so that a process without a free slot leaves the others to its peers.
+    One message is taken at a time, so that what this process does not need is left to its peers.
     """
-    for queue in queues:
+    for queue, wake in wakes.items():
         name = f"{ACTOR}_{queue}"
-        dramatiq.Actor(partial(woken, queue), broker=broker, actor_name=name, queue_name=queue, priority=0, options={})
-    worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=len(queues))
+        dramatiq.Actor(wake, broker=broker, actor_name=name, queue_name=queue, priority=0, options={})
+    worker = dramatiq.Worker(broker, queues=set(wakes), worker_threads=len(wakes))
     worker.queue_prefetch = 1
     worker.start()
     return worker

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     child_file_size: int = Field(default=100 * 2**30, gt=0)
 
     # Speech
-    whisper_model: str = ""  # any faster-whisper name or a folder
+    whisper_model: str = "small"  # any faster-whisper name or a folder
     whisper_device: str = "auto"
     whisper_compute_type: str = "default"
     whisper_threads: int = Field(default=0, ge=0)  # 0: as many as there are cores

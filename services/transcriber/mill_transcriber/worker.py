@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from mill_common.queue import TRANSCRIBE
 from mill_common.resources import Resources
-from mill_common.worker import WokenRunner
+from mill_common.worker import Runner
 from mill_transcriber.handlers import HANDLERS
 
 
-def transcriber(resources: Resources) -> WokenRunner:
+def transcriber(resources: Resources) -> Runner:
     """A transcriber that works with these resources."""
-    slots = resources.settings.transcriber_threads
-    return WokenRunner(
-        service="transcriber", queue_name=TRANSCRIBE, handlers=HANDLERS, resources=resources, slots=slots
+    return Runner(
+        service="transcriber",
+        queue_name=TRANSCRIBE,
+        handlers=HANDLERS,
+        queue=resources.queue,
+        store=resources.store,
+        settings=resources.settings,
+        slots=resources.settings.transcriber_threads,
     )

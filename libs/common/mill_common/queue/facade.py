@@ -11,8 +11,8 @@ from sqlmodel import Session
 
 from mill_common.database import Database
 from mill_common.errors import LeaseLost, MillError, PermanentError
-from mill_common.queue import claim as claims
 from mill_common.queue import lease, outcome
+from mill_common.queue.claim import claim as claim_next
 from mill_common.queue.policy import Policy
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.queue.wakeups import overdue_wakeups
@@ -37,7 +37,7 @@ class TaskQueue:
     def claim(self, queue: str, worker: str) -> Claim | None:
         """Take the next task of `queue`."""
         return self.database.run(
-            lambda session: claims.claim(session, queue=queue, worker=worker, lease_s=self.policy.lease_s)
+            lambda session: claim_next(session, queue=queue, worker=worker, lease_s=self.policy.lease_s)
         )
 
     def heartbeat(self, claim: Claim, progress: float, stage: str) -> bool:

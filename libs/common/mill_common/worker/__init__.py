@@ -2,6 +2,6 @@
 
 from mill_common.worker.context import Handler, TaskContext
 from mill_common.worker.runner import Runner, worker_name
-from mill_common.worker.woken import WokenRunner
+from mill_common.worker.woken import Woken
 
-__all__ = ["Handler", "Runner", "TaskContext", "WokenRunner", "worker_name"]
+__all__ = ["Handler", "Runner", "TaskContext", "Woken", "worker_name"]

@@ -1,0 +1,31 @@
+"""`scripts/bench [NAME…]`: run benchmarks, print a table, write `bench/results.json`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import clips, job, transcription, upload
+from bench.result import Result, table, write
+
+BENCHES = {"job": job.run, "clips": clips.run, "upload": upload.run, "transcription": transcription.run}
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks named, or all. 1 if a goal was missed."""
+    if unknown := set(names) - BENCHES.keys():
+        print(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    results: list[Result] = []
+    for name in names or BENCHES:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix=f"mill-bench-{name}-") as folder:
+            results += BENCHES[name](Path(folder))
+        write(results)
+    print(table(results))
+    return 0 if all(result.holds for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
