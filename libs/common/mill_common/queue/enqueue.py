@@ -37,7 +37,7 @@ def add_tasks(session: Session, job: Job, tasks: Sequence[NewTask], policy: Poli
         ValueError: A need names no task of this job.
     """
     known: dict[str, UUID] = dict(
-        session.execute(select(col(Task.name), col(Task.id)).where(col(Task.job_id) == job.id)).tuples().all()
+        session.execute(select(col(Task.name), col(Task.id)).where(col(Task.job_id) == job.id)).all()
     )
     rows = [
         Task(

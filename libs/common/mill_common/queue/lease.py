@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import case, literal, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost
-from mill_common.models import Job, Outcome, Task
-from mill_common.queue.enqueue import FETCH, PROBE
+from mill_common.models import Outcome, Task
 from mill_common.queue.outcome import fail_job, failure
 from mill_common.queue.policy import Policy
-from mill_common.queue.rows import end_attempt, end_claim, held, lock_job, roll_up_job
+from mill_common.queue.predicates import running
+from mill_common.queue.rows import close_attempt, end_attempt, end_claim, held, is_held, lock_job, roll_up_job
 from mill_common.queue.types import Claim, Spent
 from mill_common.states import TaskStatus
 
 HEARTBEAT_TIMEOUT = "HEARTBEAT_TIMEOUT"
-UNPLANNED_SHARE = 0.05  # of a job's progress: all that comes before its plan
 
 
 def heartbeat(session: Session, claim: Claim, *, lease_s: float, progress: float, stage: str) -> bool:
@@ -46,17 +45,6 @@ def heartbeat(session: Session, claim: Claim, *, lease_s: float, progress: float
     return row[0] is not None
 
 
-def raise_job_progress(session: Session, job_id: UUID) -> None:
-    """Bring the job's progress up to its tasks', each counted by its weight. It never falls."""
-    of_job = col(Task.job_id) == job_id
-    done = func.sum(Task.weight * Task.progress) / func.sum(Task.weight)
-    # Until the probe has planned the rest, the first tasks are all there is, and must not pass for the whole job.
-    planned = select(col(Task.id)).where(of_job, col(Task.name).not_in([FETCH.name, PROBE.name])).exists()
-    share = case((planned, literal(1.0)), else_=literal(UNPLANNED_SHARE))
-    reached = select(done).where(of_job).scalar_subquery() * share
-    session.execute(update(Job).where(col(Job.id) == job_id, col(Job.progress) < reached).values(progress=reached))
-
-
 def release(session: Session, claim: Claim, spent: Spent, policy: Policy) -> frozenset[str]:
     """Hand a task back unfinished, with its attempt refunded. Returns the queues to wake once this is committed.
 
@@ -65,26 +53,25 @@ def release(session: Session, claim: Claim, spent: Spent, policy: Policy) -> fro
         TaskCancelled: The task was cancelled meanwhile; nothing was written.
     """
     job = lock_job(session, claim.job.id)
+    hold = job is not None and is_held(job)
     values = {
-        "status": TaskStatus.QUEUED,
+        "status": TaskStatus.BLOCKED if hold else TaskStatus.QUEUED,
         "stage": "handed_back",
         "attempts": Task.attempts - 1,
         "run_after": db_now(),
         "wake_at": db_now(policy.resend_after_s),
     }
     end_claim(session, claim, values)
-    end_attempt(session, claim.task_id, claim.epoch, Outcome.HANDED_BACK, **vars(spent))
+    end_attempt(session, claim, Outcome.HANDED_BACK, **vars(spent))
     if job is not None:
         roll_up_job(session, job)
-    return frozenset({claim.queue})
+    return frozenset() if hold else frozenset({claim.queue})
 
 
 def expired(session: Session, *, limit: int = 1000) -> list[tuple[UUID, UUID]]:
     """Job and task ids of running tasks whose lease has run out."""
-    dead = select(col(Task.job_id), col(Task.id)).where(
-        col(Task.status) == TaskStatus.RUNNING, col(Task.lease_until) < db_now()
-    )
-    return list(session.execute(dead.order_by(col(Task.lease_until)).limit(limit)).tuples().all())
+    dead = select(col(Task.job_id), col(Task.id)).where(running(), col(Task.lease_until) < db_now())
+    return list(session.execute(dead.order_by(col(Task.lease_until)).limit(limit)).all())
 
 
 def reap(session: Session, job_id: UUID, task_id: UUID, policy: Policy) -> TaskStatus | None:
@@ -93,17 +80,17 @@ def reap(session: Session, job_id: UUID, task_id: UUID, policy: Policy) -> TaskS
     Returns its new status, or None if the worker was heard of after all.
     """
     job = lock_job(session, job_id)
-    dead = (col(Task.id) == task_id) & (col(Task.status) == TaskStatus.RUNNING) & (col(Task.lease_until) < db_now())
+    dead = (col(Task.id) == task_id) & running() & (col(Task.lease_until) < db_now())
     task = session.scalars(select(Task).where(dead).with_for_update()).one_or_none()
     if job is None or task is None:
         return None
-    values = _after_crash(task, policy)
+    values = _after_crash(task, policy, hold=is_held(job))
     session.execute(
         update(Task)
         .where(col(Task.id) == task.id)
         .values(lease_until=None, worker=None, stage="released_stale", crashes=Task.crashes + 1, **values)
     )
-    end_attempt(session, task.id, task.epoch, Outcome.LEASE_EXPIRED, error_code=HEARTBEAT_TIMEOUT)
+    close_attempt(session, task.id, task.epoch, outcome=Outcome.LEASE_EXPIRED, error_code=HEARTBEAT_TIMEOUT)
     if values["status"] is TaskStatus.FAILED:
         fail_job(session, job, task.name, values["error_code"], values["error_message"])
     roll_up_job(session, job)
@@ -111,13 +98,13 @@ def reap(session: Session, job_id: UUID, task_id: UUID, policy: Policy) -> TaskS
     return status
 
 
-def _after_crash(task: Task, policy: Policy) -> dict[str, Any]:
+def _after_crash(task: Task, policy: Policy, *, hold: bool) -> dict[str, Any]:
     if task.cancel_requested_at is not None:
         return {"status": TaskStatus.CANCELLED, "finished_at": db_now()}
     crashes = task.crashes + 1
     dead = crashes >= policy.max_crashes or task.attempts >= task.max_attempts
     message = f"The worker {task.worker} was not heard of within the lease; crash {crashes} of {policy.max_crashes}."
-    values = failure(dead, HEARTBEAT_TIMEOUT, message, task.attempts, policy)
+    values = failure(HEARTBEAT_TIMEOUT, message, task.attempts, policy, dead=dead, hold=hold)
     if not dead:
         # The task is not to blame yet: somebody else may take it at once.
         values |= {"run_after": db_now(), "wake_at": db_now()}
@@ -126,8 +113,6 @@ def _after_crash(task: Task, policy: Policy) -> dict[str, Any]:
 
 def expire_leases(session: Session, *, worker_prefix: str) -> int:
     """End the leases of workers known to be gone, so that the next sweep takes their tasks. Returns how many."""
-    gone = update(Task).where(
-        col(Task.status) == TaskStatus.RUNNING, col(Task.worker).startswith(worker_prefix, autoescape=True)
-    )
+    gone = update(Task).where(running(), col(Task.worker).startswith(worker_prefix, autoescape=True))
     rows = session.execute(gone.values(lease_until=db_now(-1.0)).returning(col(Task.id)))
     return len(rows.all())
