@@ -3,6 +3,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mill_transcriber.cues import GAP_S, LEAST_S, MOST_S, Cue, cues
 from mill_transcriber.lines import LINE_WIDTH, clean, width
 from mill_transcriber.transcript import Segment, Word

@@ -3,6 +3,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mill_transcriber.transcript import Segment, Word, in_order
 
 TIMES = st.floats(min_value=-5, max_value=50, allow_nan=False)

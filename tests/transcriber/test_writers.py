@@ -6,6 +6,7 @@ import srt as srt_parser
 import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mill_transcriber.cues import Cue
 from mill_transcriber.lines import clean
 from mill_transcriber.transcript import Segment, Transcript, Word

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 import psutil
 
+_WORK_S = 0.1  # processor time that a process which waits for ever never takes
+
 
 class Pulse:
     """For how long a process has shown no life. An answer is life; so is work, where working takes processor time."""
@@ -25,7 +27,7 @@ class Pulse:
         """Seconds since the last sign of life."""
         with suppress(psutil.Error):
             times = psutil.Process(self.pid).cpu_times()
-            if self.on_cpu and times.user + times.system >= self._cpu_s + 1.0:
+            if self.on_cpu and times.user + times.system >= self._cpu_s + _WORK_S:
                 self._cpu_s = times.user + times.system
                 self.beat()
         return time.monotonic() - self._since
