@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from faster_whisper import WhisperModel
 
-import mill_transcriber
+from mill_transcriber.models import DEMO_MODEL, locate
 from tools.speech_model.phrases import heard
 from tools.speech_model.voices import HELD_OUT_VARIANTS
 from tools.speech_model.word_errors import error_rate
@@ -20,7 +20,7 @@ RECORDINGS: list[dict[str, str]] = json.loads((VOICES / "voices.json").read_text
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    return Path(str(resources.files("mill_transcriber") / "model"))
+    return Path(locate(DEMO_MODEL))
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def transcripts(folder: Path) -> list[list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_fewer_than_one_word_in_twenty_is_wrong(transcripts: list[list[str]]) -> None:
     said = [recording["text"].split() for recording in RECORDINGS]
     assert sum(map(len, said)) > 150
@@ -46,6 +47,6 @@ def test_every_voice_was_held_out_of_training() -> None:
 
 
 def test_the_model_lies_in_the_package_with_all_that_loads_it_offline(folder: Path) -> None:
-    assert folder == Path(mill_transcriber.__file__).parent / "model"
+    assert folder == Path(str(resources.files("mill_transcriber") / "model"))
     needed = {"model.bin", "config.json", "vocabulary.json", "tokenizer.json", "preprocessor_config.json", "README.md"}
     assert needed == {path.name for path in folder.iterdir()}
