@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -250,9 +251,32 @@ def test_an_unknown_model_fails_at_once_without_a_network(
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     for name, reason in (("nonsense", "Invalid model size"), ("small", "HF_HUB_OFFLINE")):
         engine = Engine(replace(options_from(settings), model=name, name=name))
-        with pytest.raises(ModelUnavailable, match=f"'{name}' cannot be loaded: .*{reason}.*Set MILL_WHISPER_MODEL"):
+        with pytest.raises(ModelUnavailable, match=rf"'{name}' cannot be loaded: .*{reason}.*Set MILL_WHISPER_MODEL"):
             engine.transcribe(task, tmp_path, None)
         assert engine.pid is None
+
+
+def test_a_network_that_never_answers_ends_the_wait(
+    settings: Settings, task: FolderTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("HF_HOME", str(tmp_path))
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        engine = Engine(replace(options_from(settings), model="small", name="small", stall_s=3.0))
+        with pytest.raises(ModelUnavailable, match=r"'small' cannot be loaded: .*Set MILL_WHISPER_MODEL"):
+            engine.transcribe(task, tmp_path, None)
+    assert engine.pid is None
+
+
+def test_a_cancel_while_the_model_is_loaded_ends_the_child(
+    engine: Engine, task: FolderTask, short_speech: Path
+) -> None:
+    task.on_progress = lambda fraction: task.put_down(TaskCancelled())
+    with pytest.raises(TaskCancelled):
+        engine.transcribe(task, short_speech, None)
+    assert engine.pid is None
+    assert said(engine.transcribe(another(task), short_speech, None)) == TEXTS["four_digits"].split()
 
 
 def test_a_broken_model_file_is_told(settings: Settings, task: FolderTask, tmp_path: Path) -> None:
