@@ -68,5 +68,10 @@ class FileTypes:
                 return
 
 
+def same_file(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether a note of one speaks of the other."""
+    return _identity(one) == _identity(other)
+
+
 def _identity(stat: os.stat_result) -> str:
     return f"{stat.st_size}:{stat.st_mtime_ns}"

@@ -28,7 +28,7 @@ from mill_common.storage.file_tree import (
     walk,
     writing,
 )
-from mill_common.storage.file_types import FileTypes
+from mill_common.storage.file_types import FileTypes, same_file
 from mill_common.storage.file_uploads import FileUploads
 from mill_common.storage.keys import check_key, type_by_suffix
 from mill_common.storage.streams import StreamFailed, copy_stream
@@ -83,9 +83,13 @@ class FileStore:
         return own
 
     def stat(self, key: str) -> ObjectStat:
+        path = self._path(key)
         with reading(key):
-            stat = self._path(key).stat()
-            return _object_stat(key, stat, self._types.find(key, stat))
+            while True:
+                stat = path.stat()
+                content_type = self._types.find(key, stat)
+                if same_file(stat, path.stat()):  # else it was replaced before its note was read
+                    return _object_stat(key, stat, content_type)
 
     def list(self, prefix: str) -> Iterator[ObjectStat]:
         with reading(prefix):
@@ -187,10 +191,11 @@ class FileStore:
         """
         draft = self._temporary / uuid.uuid4().hex
         os.fsync(file.fileno())
-        fcntl.flock(file, fcntl.LOCK_SH)  # the lock is the file's under all its names: no sweep takes the draft
         linked = False
         try:
             with suppress(OSError):
+                # The lock is the file's under all its names: no sweep takes the draft.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 if os.fstat(file.fileno()).st_nlink == 1:
                     draft.hardlink_to(path)
                     os.utime(draft)  # an object is as old as its place in the store
