@@ -190,7 +190,19 @@ def test_one_failure_ends_the_rest_and_is_the_one_told(server: ScriptedServer, c
     server.on("GET", path_of("bad.mp4"), Reply.problem(500, "internal_error", "No disk."))
     with pytest.raises(ApiError, match="No disk"):
         client.download(ID, tmp_path, threads=2)
-    assert not any(path.name.endswith(".part") for path in tmp_path.iterdir())
+    whole = [path for path in tmp_path.iterdir() if not path.name.endswith(".part")]
+    assert all(path.read_bytes() == TEXT for path in whole)
+    assert tmp_path / "bad.mp4" not in whole
+
+
+def test_bytes_that_no_later_run_could_trust_are_removed(
+    server: ScriptedServer, client: Client, tmp_path: Path
+) -> None:
+    offer(server, listed("hls/master.m3u8", VIDEO, digest=False))
+    server.on("GET", path_of("hls/master.m3u8"), Ranged(VIDEO, 300_000, 0, 0, 0))
+    with pytest.raises(ConnectionFailed):
+        client.download(ID, tmp_path)
+    assert left_in(tmp_path) == set()
 
 
 def test_only_what_was_named_is_fetched(server: ScriptedServer, client: Client, tmp_path: Path) -> None:

@@ -10,22 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from client.processes import MILL, environment, mill
 from client.scripted import JOB, Reply, ScriptedServer, job_view
 
-MILL = str(Path(sys.executable).with_name("mill"))
 ID = job_view()["job_id"]
 HALF = Reply.of(job_view("processing", 50))
 DONE = Reply.of(job_view("completed", 100))
-
-
-def environment(server: ScriptedServer | None = None, **more: str) -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR", "PYTHONPATH"}}
-    where = {"MILL_URL": server.url, "MILL_API_KEY": "mill_test"} if server else {}
-    return {**kept, **where, "TERM": "xterm-256color", "COLUMNS": "120", **more}
-
-
-def mill(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([MILL, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def on_a_terminal(*arguments: str, env: dict[str, str]) -> tuple[int, str]:
@@ -78,7 +68,6 @@ def test_a_command_of_another_package_takes_its_own_options(plugins: Path) -> No
     ran = mill("--url", "http://x", "greet", "ann", "--port", "9", env=env)
     assert (ran.returncode, ran.stdout) == (0, "hello ann 9 False http://x\n")
     assert mill("greet", "ann", "--loud", env=env).returncode == 9
-    assert mill("greet", env=env).returncode == 2
     assert "mill greet" in mill("greet", "--help", env=env).stdout
 
 
@@ -90,7 +79,7 @@ def test_a_command_of_another_package_is_loaded_only_when_called(plugins: Path) 
 
 def test_a_broken_command_breaks_only_itself(plugins: Path, server: ScriptedServer) -> None:
     server.on("GET", JOB, DONE)
-    env = environment(server, PYTHONPATH=str(plugins))
+    env = environment(server.url, PYTHONPATH=str(plugins))
     broken = mill("broken", env=env)
     assert broken.returncode == 1
     assert broken.stderr.startswith("error: `mill broken` cannot be loaded from other-tool: No module named")
@@ -100,7 +89,7 @@ def test_a_broken_command_breaks_only_itself(plugins: Path, server: ScriptedServ
 def test_a_terminal_shows_progress_and_waits_by_itself(server: ScriptedServer) -> None:
     server.on("POST", "/api/v1/jobs", Reply.of(job_view("queued", 0), 201))
     server.on("GET", JOB, HALF, DONE)
-    code, shown = on_a_terminal("submit", "https://example.org/a.mp4", env=environment(server))
+    code, shown = on_a_terminal("submit", "https://example.org/a.mp4", env=environment(server.url))
     assert code == 0
     assert "encoding 360p" in shown
     assert "100%" in shown
@@ -110,8 +99,8 @@ def test_a_terminal_shows_progress_and_waits_by_itself(server: ScriptedServer) -
 
 def test_a_terminal_without_colour_gets_none(server: ScriptedServer) -> None:
     server.on("GET", JOB, Reply.problem(404, "not_found", "There is no such job."))
-    _, coloured = on_a_terminal("get", ID, env=environment(server))
-    _, plain = on_a_terminal("get", ID, env=environment(server, NO_COLOR="1"))
+    _, coloured = on_a_terminal("get", ID, env=environment(server.url))
+    _, plain = on_a_terminal("get", ID, env=environment(server.url, NO_COLOR="1"))
     assert "\x1b[1;31m" in coloured
     assert "31m" not in plain
     assert "There is no such job." in plain
@@ -122,7 +111,7 @@ def test_an_interrupt_ends_with_130_and_leaves_the_job(server: ScriptedServer) -
     server.on("GET", JOB, HALF)
     command = [MILL, "submit", "https://example.org/a.mp4", "--wait", "--json"]
     with subprocess.Popen(
-        command, env=environment(server), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=environment(server.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         assert '"processing"' in child.stdout.readline()
@@ -137,7 +126,7 @@ def test_a_reader_that_goes_away_ends_the_list_quietly(server: ScriptedServer) -
     page = {"jobs": [{"job_id": ID, "status": "queued"}] * 100, "next_cursor": "more"}
     server.on("GET", "/api/v1/jobs", Reply.of(page))
     with subprocess.Popen(
-        [MILL, "list", "--all", "--json"], env=environment(server), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [MILL, "list", "--all", "--json"], env=environment(server.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
         assert child.stderr is not None

@@ -51,6 +51,13 @@ class Fetch:
             on_file(self._file, here.size)
             return here
         self._target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._checked(on_file, stop)
+        finally:
+            if not self._digest:
+                self._part.unlink(missing_ok=True)  # no later run could trust it
+
+    def _checked(self, on_file: OnFile, stop: Event) -> Downloaded:
         resumed = self._part.exists()
         self._fetch(on_file, stop)
         try:
