@@ -35,20 +35,20 @@ class Attention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, own: Tensor, other: Tensor, causal: bool = False) -> Tensor:
-        """What each place of `own` reads in `other`."""
+    def forward(self, own: Tensor, other: Tensor, causal: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """What each place of `own` reads in `other`, and the queries and keys by which it found it."""
         query, key, value = self._split(self.query(own)), self._split(self.key(other)), self._split(self.value(other))
         read = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        return self.output(read.transpose(1, 2).flatten(2))
-
-    def look(self, own: Tensor, other: Tensor) -> Tensor:
-        """The logarithms of the first head's weights: where each place of `own` looks."""
-        size = own.shape[-1] // self.heads
-        query, key = self.query(own)[..., :size].float(), self.key(other)[..., :size].float()
-        return ((query * size**-0.5) @ key.transpose(1, 2)).log_softmax(-1)
+        return self.output(read.transpose(1, 2).flatten(2)), query, key
 
     def _split(self, states: Tensor) -> Tensor:
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def first_look(query: Tensor, key: Tensor) -> Tensor:
+    """The logarithms of the first head's weights: where each place looks."""
+    query, key = query[:, 0].float(), key[:, 0].float()
+    return ((query * query.shape[-1] ** -0.5) @ key.transpose(1, 2)).log_softmax(-1)
 
 
 class Layer(nn.Module):
@@ -61,7 +61,8 @@ class Layer(nn.Module):
 
     def _remember(self, states: Tensor, causal: bool) -> Tensor:
         normed = self.own_norm(states)
-        return states + self.own(normed, normed, causal)
+        read, _, _ = self.own(normed, normed, causal)
+        return states + read
 
     def _think(self, states: Tensor) -> Tensor:
         return states + self.down(F.gelu(self.up(self.norm(states))))
@@ -85,9 +86,8 @@ class CrossBlock(Layer):
     def forward(self, states: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
         """The next states, and where the first head looks."""
         states = self._remember(states, causal=True)
-        normed = self.cross_norm(states)
-        look = self.cross.look(normed, heard)
-        return self._think(states + self.cross(normed, heard)), look
+        read, query, key = self.cross(self.cross_norm(states), heard)
+        return self._think(states + read), first_look(query, key)
 
 
 class Network(nn.Module):
