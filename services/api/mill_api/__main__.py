@@ -7,7 +7,7 @@ import sys
 
 from mill_api.app import create_app
 from mill_api.bootstrap import prepare
-from mill_api.server import make_server
+from mill_api.server import make_server, run_until_stopped
 from mill_common.errors import MillError
 from mill_common.logs import configure_logs
 from mill_common.resources import open_resources
@@ -27,7 +27,7 @@ def main() -> int:
     resources = open_resources(settings)
     try:
         prepare(resources)
-        make_server(create_app(resources), given.host, given.port).run()
+        run_until_stopped(make_server(create_app(resources), given.host, given.port))
     except MillError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+from collections.abc import Sequence
+
 import uvicorn
 from starlette.applications import Starlette
 
@@ -20,3 +24,11 @@ def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE_S,
     )
     return uvicorn.Server(config)
+
+
+def run_until_stopped(server: uvicorn.Server, sockets: Sequence[socket.socket] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then return."""
+    # uvicorn raises the signal again once it has shut down, which would end the process before the rest of it has.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=list(sockets) if sockets else None)

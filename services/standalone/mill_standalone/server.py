@@ -7,7 +7,7 @@ import sys
 
 from mill_api.app import create_app
 from mill_api.bootstrap import prepare
-from mill_api.server import make_server
+from mill_api.server import make_server, run_until_stopped
 from mill_common.errors import MillError
 from mill_common.logs import configure_logs
 from mill_common.resources import open_resources
@@ -42,7 +42,7 @@ def run(settings: Settings, *, host: str, port: int) -> None:
         prepare(resources)
         mill.start()
         sys.stderr.write(f"Mediamill serves at {_url(listener)}\n")
-        make_server(create_app(resources), host, port).run(sockets=[listener])
+        run_until_stopped(make_server(create_app(resources), host, port), [listener])
     finally:
         mill.stop()
         resources.close()
