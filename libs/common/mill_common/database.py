@@ -17,6 +17,7 @@ T = TypeVar("T")
 RETRIES = 5
 # Deadlock found, serialisation failure, and SQLite's own words for "somebody else is writing".
 _TRANSIENT = ("40P01", "40001")
+_UNGUESSED = {"synchronize_session": False}
 _BUSY = ("database is locked", "database table is locked")
 
 
@@ -44,7 +45,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that is committed at the end, or rolled back if the block raises."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        # A row is read again after it was written by a statement; guessing its new state costs more than that.
+        with Session(self._writer, expire_on_commit=False, execution_options=_UNGUESSED) as session, session.begin():
             yield session
 
     def run(self, work: Callable[[Session], T]) -> T:

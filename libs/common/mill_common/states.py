@@ -5,6 +5,8 @@ blocked ─▶ queued ─▶ running ─▶ completed
    │          │  │      │ ├───▶ failed ─▶ queued      (by hand: the dead letter)
    │          │  │      │ └───▶ queued                (handed back on a graceful stop)
    └──────────┴──┴──────┴─────▶ cancelled
+
+Once a job has failed, whatever of it would be queued or retrying is blocked instead, until somebody retries it.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ JOB_ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLE
 
 TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.BLOCKED: frozenset({TaskStatus.QUEUED, TaskStatus.CANCELLED}),
-    TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.CANCELLED}),
-    TaskStatus.RETRYING: frozenset({TaskStatus.RUNNING, TaskStatus.QUEUED, TaskStatus.CANCELLED}),
+    TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
+    TaskStatus.RETRYING: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
     TaskStatus.RUNNING: frozenset(
         {
             TaskStatus.COMPLETED,
@@ -51,6 +53,7 @@ TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
             TaskStatus.FAILED,
             TaskStatus.CANCELLED,
             TaskStatus.QUEUED,
+            TaskStatus.BLOCKED,
         }
     ),
     TaskStatus.FAILED: frozenset({TaskStatus.QUEUED}),

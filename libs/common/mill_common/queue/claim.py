@@ -7,16 +7,17 @@ from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.models import Attempt, Job, Task
+from mill_common.queue.predicates import claimable
 from mill_common.queue.types import Claim, JobFacts
 from mill_common.spec import JobSpec
-from mill_common.states import CLAIMABLE, JobStatus, TaskStatus
+from mill_common.states import JobStatus, TaskStatus
 
 
 def claim(session: Session, *, queue: str, worker: str, lease_s: float) -> Claim | None:
     """Take the next task of `queue` for `lease_s` seconds: by priority, then fair share between owners, then age."""
     following = (
         select(col(Task.id))
-        .where(col(Task.status).in_(CLAIMABLE), col(Task.queue) == queue, col(Task.run_after) <= db_now())
+        .where(claimable(), col(Task.queue) == queue, col(Task.run_after) <= db_now())
         .order_by(col(Task.rank), col(Task.share), col(Task.id))
         .limit(1)
         .with_for_update(skip_locked=True)

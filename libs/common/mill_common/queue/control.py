@@ -11,7 +11,7 @@ from mill_common.clock import db_now
 from mill_common.errors import MillError
 from mill_common.models import Job, Output, Task
 from mill_common.queue.policy import Policy
-from mill_common.queue.rows import lock_job, release_unblocked, roll_up_job
+from mill_common.queue.rows import lock_job, release_unblocked, roll_up_job, write_job
 from mill_common.states import JOB_ENDED, WAITING, JobStatus, TaskStatus
 
 
@@ -55,7 +55,7 @@ def cancel_job(session: Session, job_id: UUID) -> None:
     job = _locked(session, job_id)
     if job.status in JOB_ENDED:
         raise JobEnded(f"The job is {job.status} and cannot be cancelled.")
-    session.execute(update(Job).where(col(Job.id) == job_id).values(cancel_requested_at=db_now()))
+    write_job(session, job, cancel_requested_at=db_now())
     of_job = col(Task.job_id) == job_id
     session.execute(
         update(Task)
@@ -65,7 +65,7 @@ def cancel_job(session: Session, job_id: UUID) -> None:
     session.execute(
         update(Task).where(of_job, col(Task.status) == TaskStatus.RUNNING).values(cancel_requested_at=db_now())
     )
-    roll_up_job(session, _locked(session, job_id))
+    roll_up_job(session, job)
 
 
 def retry_job(session: Session, job_id: UUID, policy: Policy) -> frozenset[str]:

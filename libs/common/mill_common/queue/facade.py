@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session
 
 from mill_common.database import Database
 from mill_common.errors import LeaseLost, MillError, PermanentError
+from mill_common.models import Outcome
 from mill_common.queue import lease, outcome
 from mill_common.queue.claim import claim as claim_next
 from mill_common.queue.policy import Policy
+from mill_common.queue.progress import raise_job_progress
+from mill_common.queue.rows import claimable_queues
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.queue.wakeups import overdue_wakeups
 from mill_common.states import TaskStatus
+
+T = TypeVar("T")
+
+PATIENCE_S = 30.0  # how long the end of a claim waits for a database that is gone
+PAUSE_S = 0.25
 
 
 class Wakes(Protocol):
@@ -46,7 +55,7 @@ class TaskQueue:
             lambda session: lease.heartbeat(session, claim, lease_s=self.policy.lease_s, progress=progress, stage=stage)
         )
         # On its own, because a heartbeat must not hold its task while it waits for the job's row.
-        self.database.run(lambda session: lease.raise_job_progress(session, claim.job.id))
+        self.database.run(lambda session: raise_job_progress(session, claim.job.id))
         return cancelled
 
     def finish(self, claim: Claim, result: TaskResult, outputs: Sequence[NewOutput], spent: Spent) -> None:
@@ -55,27 +64,38 @@ class TaskQueue:
         def work(session: Session) -> frozenset[str]:
             return outcome.finish(session, claim, result, outputs=outputs, spent=spent, policy=self.policy)
 
-        self._wake(self._settled(claim, work))
-        self.database.run(lambda session: lease.raise_job_progress(session, claim.job.id))
+        def settled(session: Session, _: Outcome) -> frozenset[str]:
+            return claimable_queues(session, claim.job.id)
+
+        self._wake(self._end(claim, work, settled))
 
     def fail(self, claim: Claim, error: BaseException, spent: Spent) -> TaskStatus:
         """Record a failed attempt. Raises `LeaseLost` or `TaskCancelled`."""
         code = error.code if isinstance(error, MillError) else MillError.code
         message = error.message if isinstance(error, MillError) else f"{type(error).__name__} in {claim.kind}"
         permanent = isinstance(error, PermanentError)
-        return self.database.run(
-            lambda session: outcome.fail(
+
+        def work(session: Session) -> TaskStatus:
+            return outcome.fail(
                 session, claim, code=code, message=message, permanent=permanent, spent=spent, policy=self.policy
             )
-        )
+
+        def settled(_: Session, ended: Outcome) -> TaskStatus:
+            return TaskStatus.FAILED if ended is Outcome.FAILED else TaskStatus.RETRYING
+
+        return self._end(claim, work, settled)
 
     def acknowledge_cancel(self, claim: Claim, spent: Spent) -> None:
         """Say that a cancelled claim's work has stopped. Raises `LeaseLost`."""
-        self.database.run(lambda session: outcome.acknowledge_cancel(session, claim, spent))
+        self._end(claim, lambda session: outcome.acknowledge_cancel(session, claim, spent), lambda *_: None)
 
     def release(self, claim: Claim, spent: Spent) -> None:
         """Hand a claim back with its attempt refunded. Raises `LeaseLost` or `TaskCancelled`."""
-        self._wake(self.database.run(lambda session: lease.release(session, claim, spent, self.policy)))
+
+        def work(session: Session) -> frozenset[str]:
+            return lease.release(session, claim, spent, self.policy)
+
+        self._wake(self._end(claim, work, lambda *_: frozenset({claim.queue})))
 
     def reap_expired(self) -> int:
         """Take every task whose lease has run out from its worker. Returns how many."""
@@ -94,20 +114,26 @@ class TaskQueue:
             self._dispatcher.wake(queue, count)
         return overdue.total()
 
-    def _settled(self, claim: Claim, work: Callable[[Session], frozenset[str]]) -> frozenset[str]:
-        # A connection that breaks during COMMIT leaves open whether it happened. Asking again settles it: either the
-        # claim still holds and is finished now, or this very epoch has completed the task.
-        try:
-            return self.database.run(work)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        try:
-            return self.database.run(work)
-        except LeaseLost:
-            if not self.database.run(lambda session: outcome.is_finished(session, claim)):
-                raise
-            return frozenset({claim.queue})
+    def _end(self, claim: Claim, work: Callable[[Session], T], settled: Callable[[Session, Outcome], T]) -> T:
+        # A database that restarts is back in seconds, and what the attempt made is worth waiting for. A connection that
+        # breaks during COMMIT leaves open whether it happened; asking again settles it, for either the claim still
+        # holds and ends now, or this very epoch's history says how it has ended.
+        patience = time.monotonic() + PATIENCE_S
+        asked_before = False
+        while True:
+            try:
+                return self.database.run(work)
+            except LeaseLost:
+                with self.database.read() as session:
+                    ended = outcome.outcome_of(session, claim) if asked_before else None
+                    if ended in (None, Outcome.LEASE_EXPIRED):
+                        raise
+                    return settled(session, ended)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() > patience:
+                    raise
+                asked_before = True
+            time.sleep(PAUSE_S)
 
     def _wake(self, queues: Iterable[str]) -> None:
         for queue in queues:

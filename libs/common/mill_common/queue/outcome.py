@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
-from mill_common.models import Job, Outcome, Output, Task
+from mill_common.models import Attempt, Job, Outcome, Output, Task
 from mill_common.queue.enqueue import add_tasks
 from mill_common.queue.policy import Policy
-from mill_common.queue.rows import end_attempt, end_claim, lock_job, release_unblocked, roll_up_job
+from mill_common.queue.predicates import claimable
+from mill_common.queue.progress import raise_job_progress
+from mill_common.queue.rows import end_attempt, end_claim, is_held, lock_job, release_unblocked, roll_up_job, write_job
+from mill_common.queue.text import storable, storable_text
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
-from mill_common.states import CLAIMABLE, TaskStatus
+from mill_common.states import JobStatus, TaskStatus
 
 MESSAGE_LENGTH = 2000
 
@@ -31,17 +34,23 @@ def finish(
         TaskCancelled: The cancellation was committed first; nothing was written.
     """
     job = lock_job(session, claim.job.id)
-    ending = {"status": TaskStatus.COMPLETED, "progress": 1.0, "result": dict(result.result), "finished_at": db_now()}
+    ending = {
+        "status": TaskStatus.COMPLETED,
+        "progress": 1.0,
+        "result": storable(result.result),
+        "finished_at": db_now(),
+    }
     end_claim(session, claim, ending)
     assert job is not None, "a held task's job cannot be deleted"
-    end_attempt(session, claim.task_id, claim.epoch, Outcome.COMPLETED, **vars(spent))
+    end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
     _write_outputs(session, claim, outputs)
     _write_facts(session, job, result)
     add_tasks(session, job, result.tasks, policy)
     if result.publish:
         _publish(session, job)
-    queues = release_unblocked(session, job.id, policy)
-    roll_up_job(session, job)
+    queues = frozenset[str]() if is_held(job) else release_unblocked(session, job.id, policy)
+    if roll_up_job(session, job) is JobStatus.PROCESSING:
+        raise_job_progress(session, job.id)
     return queues
 
 
@@ -56,38 +65,35 @@ def fail(
     """
     job = lock_job(session, claim.job.id)
     dead = permanent or claim.attempts >= claim.max_attempts
-    end_claim(session, claim, failure(dead, code, message, claim.attempts, policy))
+    hold = job is not None and is_held(job)
+    values = failure(code, message, claim.attempts, policy, dead=dead, hold=hold)
+    end_claim(session, claim, values)
     assert job is not None, "a held task's job cannot be deleted"
-    outcome = Outcome.FAILED if dead else Outcome.RETRYING
-    error = {"error_code": code, "error_message": message[:MESSAGE_LENGTH]}
-    end_attempt(session, claim.task_id, claim.epoch, outcome, **error, **vars(spent))
+    error = {name: values[name] for name in ("error_code", "error_message")}
+    end_attempt(session, claim, Outcome.FAILED if dead else Outcome.RETRYING, **error, **vars(spent))
     if dead:
-        fail_job(session, job, claim.name, code, message)
+        fail_job(session, job, claim.name, **error)
     roll_up_job(session, job)
-    return TaskStatus.FAILED if dead else TaskStatus.RETRYING
+    status: TaskStatus = values["status"]
+    return status
 
 
-def failure(dead: bool, code: str, message: str, attempts: int, policy: Policy) -> dict[str, Any]:
-    """What a task's row says after a failed attempt."""
-    error = {"error_code": code, "error_message": message[:MESSAGE_LENGTH]}
+def failure(code: str, message: str, attempts: int, policy: Policy, *, dead: bool, hold: bool) -> dict[str, Any]:
+    """What a task's row says after a failed attempt; `hold` keeps it until somebody retries its job."""
+    error = {"error_code": code, "error_message": storable_text(message, MESSAGE_LENGTH)}
     if dead:
         return {"status": TaskStatus.FAILED, "finished_at": db_now(), **error}
     again = db_now(policy.backoff_s(attempts))
-    return {"status": TaskStatus.RETRYING, "run_after": again, "wake_at": again, **error}
+    status = TaskStatus.BLOCKED if hold else TaskStatus.RETRYING
+    return {"status": status, "run_after": again, "wake_at": again, **error}
 
 
-def fail_job(session: Session, job: Job, task_name: str, code: str, message: str) -> None:
-    """Name the reason, and hold the job's waiting tasks until somebody retries it."""
-    session.execute(
-        update(Job)
-        .where(col(Job.id) == job.id, col(Job.error_code).is_(None))
-        .values(error_code=code, error_message=message[:MESSAGE_LENGTH], failed_task=task_name)
-    )
-    session.execute(
-        update(Task)
-        .where(col(Task.job_id) == job.id, col(Task.status).in_(CLAIMABLE))
-        .values(status=TaskStatus.BLOCKED)
-    )
+def fail_job(session: Session, job: Job, task_name: str, error_code: str, error_message: str) -> None:
+    """Name the first reason, and hold the job's waiting tasks until somebody retries it."""
+    if job.error_code is None:
+        write_job(session, job, error_code=error_code, error_message=error_message, failed_task=task_name)
+    waiting = update(Task).where(col(Task.job_id) == job.id, claimable())
+    session.execute(waiting.values(status=TaskStatus.BLOCKED))
 
 
 def acknowledge_cancel(session: Session, claim: Claim, spent: Spent) -> None:
@@ -99,24 +105,22 @@ def acknowledge_cancel(session: Session, claim: Claim, spent: Spent) -> None:
     job = lock_job(session, claim.job.id)
     ending = {"status": TaskStatus.CANCELLED, "finished_at": db_now()}
     end_claim(session, claim, ending, even_if_cancelled=True)
-    end_attempt(session, claim.task_id, claim.epoch, Outcome.CANCELLED, **vars(spent))
+    end_attempt(session, claim, Outcome.CANCELLED, **vars(spent))
     if job is not None:
         roll_up_job(session, job)
 
 
-def is_finished(session: Session, claim: Claim) -> bool:
-    """Whether this very claim completed its task: the answer when COMMIT's own answer was lost."""
-    finished = select(col(Task.id)).where(
-        col(Task.id) == claim.task_id, col(Task.epoch) == claim.epoch, col(Task.status) == TaskStatus.COMPLETED
-    )
-    return session.scalar(finished) is not None
+def outcome_of(session: Session, claim: Claim) -> Outcome | None:
+    """How this very claim ended, or None if it has not: the answer when COMMIT's own answer was lost."""
+    attempt = session.get(Attempt, (claim.task_id, claim.epoch))
+    return attempt.outcome if attempt else None
 
 
 def _write_outputs(session: Session, claim: Claim, outputs: Sequence[NewOutput]) -> None:
     if not outputs:
         return
     rows = [
-        Output(job_id=claim.job.id, task_id=claim.task_id, epoch=claim.epoch, **vars(output)).model_dump(
+        Output(job_id=claim.job.id, task_id=claim.task_id, epoch=claim.epoch, **storable(vars(output))).model_dump(
             exclude={"created_at", "published_at"}
         )
         for output in outputs
@@ -127,14 +131,13 @@ def _write_outputs(session: Session, claim: Claim, outputs: Sequence[NewOutput])
 def _write_facts(session: Session, job: Job, result: TaskResult) -> None:
     values: dict[str, Any] = {}
     if result.media is not None:
-        values["media"] = dict(result.media)
+        values["media"] = storable(result.media)
     if result.transcript is not None:
-        values["transcript"] = dict(result.transcript)
+        values["transcript"] = storable(result.transcript)
     if source := result.source:
         values |= {"source_key": source.object_key, "source_size": source.size}
-        values |= {"source_sha256": source.sha256, "filename": source.filename}
-    if values:
-        session.execute(update(Job).where(col(Job.id) == job.id).values(**values))
+        values |= {"source_sha256": source.sha256, "filename": storable_text(source.filename)}
+    write_job(session, job, **values)
 
 
 def _publish(session: Session, job: Job) -> None:

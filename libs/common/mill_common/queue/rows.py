@@ -6,18 +6,22 @@ deadlock, and `Database.run` repeats what another program's locks may still brea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost, TaskCancelled
 from mill_common.models import Attempt, Job, Outcome, Task, TaskNeed
 from mill_common.queue.policy import Policy
+from mill_common.queue.predicates import claimable
 from mill_common.queue.share import next_share
+from mill_common.queue.text import storable
 from mill_common.queue.types import Claim
 from mill_common.states import JOB_ENDED, JobStatus, TaskStatus, roll_up
 
@@ -54,48 +58,64 @@ def end_claim(session: Session, claim: Claim, values: Mapping[str, Any], *, even
     raise LeaseLost
 
 
-def end_attempt(session: Session, task_id: UUID, epoch: int, outcome: Outcome, **values: Any) -> None:
+def end_attempt(session: Session, claim: Claim, outcome: Outcome, **values: Any) -> None:
     """Close the attempt's row in the history."""
-    session.execute(
-        update(Attempt)
-        .where(col(Attempt.task_id) == task_id, col(Attempt.epoch) == epoch)
-        .values(outcome=outcome, ended_at=db_now(), **values)
-    )
+    close_attempt(session, claim.task_id, claim.epoch, outcome=outcome, **storable(values))
 
 
-def queue_tasks(session: Session, tasks: Iterable[Task], policy: Policy) -> frozenset[str]:
-    """Make tasks claimable. Returns the queues to wake once this is committed."""
-    queues = set()
-    for task in tasks:
-        share = next_share(session, queue=task.queue, owner_id=task.owner_id, rank=task.rank)
-        session.execute(
-            update(Task)
-            .where(col(Task.id) == task.id)
-            .values(
-                status=TaskStatus.QUEUED,
-                stage=None,
-                share=share,
-                run_after=db_now(),
-                queued_at=db_now(),
-                wake_at=db_now(policy.resend_after_s),
-            )
+def close_attempt(session: Session, task_id: UUID, epoch: int, **values: Any) -> None:
+    """Close an attempt whose worker is not there to say how it went."""
+    this = (col(Attempt.task_id) == task_id) & (col(Attempt.epoch) == epoch)
+    session.execute(update(Attempt).where(this).values(ended_at=db_now(), **values))
+
+
+def queue_tasks(session: Session, tasks: Sequence[Task], policy: Policy) -> frozenset[str]:
+    """Make one job's tasks claimable. Returns the queues to wake once this is committed."""
+    if not tasks:
+        return frozenset()
+    queues = frozenset(task.queue for task in tasks)
+    owner_id, rank = tasks[0].owner_id, tasks[0].rank
+    shares = {queue: count(next_share(session, queue=queue, owner_id=owner_id, rank=rank)) for queue in queues}
+    queued = (
+        update(Task)
+        .where(col(Task.id) == bindparam("queued_id"))
+        .values(
+            status=TaskStatus.QUEUED,
+            stage=None,
+            share=bindparam("queued_share"),
+            run_after=db_now(),
+            queued_at=db_now(),
+            wake_at=db_now(policy.resend_after_s),
         )
-        queues.add(task.queue)
-    return frozenset(queues)
+    )
+    # On the connection: many rows in one go, which the session's own UPDATE does not do.
+    session.connection().execute(
+        queued, [{"queued_id": task.id, "queued_share": next(shares[task.queue])} for task in tasks]
+    )
+    return queues
 
 
 def release_unblocked(session: Session, job_id: UUID, policy: Policy) -> frozenset[str]:
     """Queue the job's blocked tasks whose needs have all completed. The job's row must be locked."""
-    needed = Task.__table__.alias("needed")  # type: ignore[attr-defined]  # SQLModel hides the table from mypy
+    needed = aliased(Task)
     unfinished = (
         select(col(TaskNeed.task_id))
-        .join(needed, needed.c.id == col(TaskNeed.needs_id))
-        .where(col(TaskNeed.task_id) == col(Task.id), needed.c.status != TaskStatus.COMPLETED)
+        .join(needed, col(needed.id) == col(TaskNeed.needs_id))
+        .where(col(TaskNeed.task_id) == col(Task.id), col(needed.status) != TaskStatus.COMPLETED)
         .exists()
     )
     blocked = select(Task).where(col(Task.job_id) == job_id, col(Task.status) == TaskStatus.BLOCKED, ~unfinished)
-    tasks = session.scalars(blocked.order_by(col(Task.id))).all()
-    return queue_tasks(session, tasks, policy)
+    return queue_tasks(session, session.scalars(blocked.order_by(col(Task.id))).all(), policy)
+
+
+def claimable_queues(session: Session, job_id: UUID) -> frozenset[str]:
+    """The queues on which the job has tasks that can be claimed."""
+    return frozenset(session.scalars(select(col(Task.queue)).where(col(Task.job_id) == job_id, claimable())).all())
+
+
+def is_held(job: Job) -> bool:
+    """Whether the job's waiting tasks must wait for somebody to retry it. The job's row must be locked."""
+    return job.status is JobStatus.FAILED
 
 
 def roll_up_job(session: Session, job: Job) -> JobStatus:
@@ -106,9 +126,18 @@ def roll_up_job(session: Session, job: Job) -> JobStatus:
     values: dict[str, Any] = {"status": status, "updated_at": db_now()}
     if status is JobStatus.COMPLETED:
         values["progress"] = 1.0
+    if job.started_at is None and status not in (JobStatus.QUEUED, JobStatus.CANCELLED):
+        values["started_at"] = db_now()  # the claim found the job locked
     if status in JOB_ENDED and job.completed_at is None:
         values["completed_at"] = db_now()
     elif status not in JOB_ENDED:
         values |= {"completed_at": None, "error_code": None, "error_message": None, "failed_task": None}
-    session.execute(update(Job).where(col(Job.id) == job.id).values(**values))
+    write_job(session, job, **values)
     return status
+
+
+def write_job(session: Session, job: Job, **values: Any) -> None:
+    """Write some columns of a job; SQL expressions are allowed. The job's row must be locked."""
+    for name, value in values.items():
+        setattr(job, name, value)
+    session.flush()

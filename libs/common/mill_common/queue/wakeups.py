@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 from mill_common.clock import db_now
 from mill_common.models import Task
 from mill_common.queue.policy import Policy
-from mill_common.states import CLAIMABLE
+from mill_common.queue.predicates import claimable
 
 
 def overdue_wakeups(session: Session, policy: Policy, *, limit: int = 64) -> Counter[str]:
@@ -21,7 +21,7 @@ def overdue_wakeups(session: Session, policy: Policy, *, limit: int = 64) -> Cou
     """
     overdue = (
         select(col(Task.id))
-        .where(col(Task.status).in_(CLAIMABLE), col(Task.wake_at) <= db_now(), col(Task.run_after) <= db_now())
+        .where(claimable(), col(Task.wake_at) <= db_now(), col(Task.run_after) <= db_now())
         .order_by(col(Task.wake_at))
         .limit(limit)
         .with_for_update(skip_locked=True)
