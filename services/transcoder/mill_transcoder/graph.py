@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,9 @@ from mill_transcoder.ladder import Rung
 from mill_transcoder.media import MediaInfo, VideoStream
 from mill_transcoder.plan import Chunk
 
-# Read this much before and after a chunk: filters and reordered frames look at their neighbours.
-BEFORE_S, AFTER_S = 2, 1
-# Frames of an uneven rate may lie far apart.
-AFTER_UNEVEN_S = 10
+# Read this much before a chunk: filters and reordered frames look at their neighbours.
+BEFORE_S = 2
 BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
-
-
-@dataclass(frozen=True)
-class Span:
-    """A chunk on the file's clock, in seconds: from half a frame before its first to half a frame before the next."""
-
-    first_s: Fraction  # exactly its first frame
-    start_s: Fraction
-    end_s: Fraction | None  # None: to the end of the picture
-
-    @classmethod
-    def of(cls, chunk: Chunk, video: VideoStream) -> Span:
-        """Where `chunk` lies."""
-        first = video.first_frame + chunk.first
-        half = Fraction(1, 2)
-        end_s = None if chunk.last else (first + chunk.frames - half) / video.fps
-        return cls(first / video.fps, (first - half) / video.fps, end_s)
 
 
 def chunk_outputs(
@@ -47,9 +27,8 @@ def chunk_outputs(
     """One ffmpeg-python output per rung, written to `{rung}.mp4`, all from one decode."""
     video = media.video
     assert video is not None
-    span = Span.of(chunk, video)
-    picture = open_source(task, source, **_reading(media, video, chunk, span))[str(video.index)]
-    picture = _even_frames(picture, video, span)
+    picture = open_source(task, source, **_reading(media, video, chunk))[str(video.index)]
+    picture = _even_frames(picture, video, chunk)
     tone_map = _tone_map(find_binaries(task.settings).ffmpeg, video) if video.hdr else []
     if tone_map:
         # Mapping costs more than all else: do it once, at the largest size that is needed.
@@ -61,33 +40,32 @@ def chunk_outputs(
     ]
 
 
-def _reading(media: MediaInfo, video: VideoStream, chunk: Chunk, span: Span) -> dict[str, str | None]:
-    """Where to read. Seeking counts from the start of the file even when its clock is kept.
+def _reading(media: MediaInfo, video: VideoStream, chunk: Chunk) -> dict[str, str | None]:
+    """Where to read from. Seeking counts from the start of the file even when its clock is kept.
 
     Without accurate seeking the frame that is on screen at the chunk's start is kept, however long ago it began.
+    Reading ends by itself once `trim` has let the chunk's last frame through.
     """
     options: dict[str, str | None] = {"copyts": None}
-    file_start = Fraction(media.start_s)
     if chunk.first > 0:
-        options |= {"ss": seconds(span.start_s - file_start - BEFORE_S), "noaccurate_seek": None}
-    if span.end_s is not None:
-        after = AFTER_UNEVEN_S if video.variable_rate else AFTER_S
-        options["to"] = seconds(span.end_s - file_start + after)
+        begin_s = (video.first_frame + chunk.first) / video.fps - Fraction(media.start_s)
+        options |= {"ss": seconds(max(begin_s - BEFORE_S, Fraction(0))), "noaccurate_seek": None}
     return options
 
 
-def _even_frames(picture: Any, video: VideoStream, span: Span) -> Any:
+def _even_frames(picture: Any, video: VideoStream, chunk: Chunk) -> Any:
     """Exactly the chunk's frames, evenly spaced, with the first at zero.
 
-    `fps` begins at the first frame whatever the source has there; `tpad` holds the last picture where the source has
-    a gap at the chunk's end. So a chunk has as many frames as one pass would have given it.
+    `fps` begins at the first frame whatever the source has there, and counts time in frames from then on; `tpad`
+    holds the last picture where the source has a gap. So a chunk has as many frames as one pass would have given it.
     """
+    first = video.first_frame + chunk.first
     if video.interlaced:
         picture = picture.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
-    picture = picture.filter("fps", fps=video.rate, start_time=seconds(span.first_s))
-    if span.end_s is not None:
+    picture = picture.filter("fps", fps=video.rate, start_time=seconds(first / video.fps))
+    if not chunk.last:
         picture = picture.filter("tpad", stop=-1, stop_mode="clone")
-        picture = picture.filter("trim", start=seconds(span.start_s), end=seconds(span.end_s))
+        picture = picture.filter("trim", start_pts=first, end_pts=first + chunk.frames)
     return picture.filter("setpts", "PTS-STARTPTS")
 
 
@@ -149,5 +127,5 @@ def peak_bit_rate(rung: Rung, fps: Fraction) -> int:
 
 
 def seconds(value: Fraction) -> str:
-    """A time for ffmpeg, to the microsecond, never before zero."""
-    return f"{float(max(value, Fraction(0))):.6f}"
+    """A time for ffmpeg, to the microsecond."""
+    return f"{float(value):.6f}"

@@ -7,6 +7,7 @@ drained. A worker may be told to stop or be killed: the child's whole process gr
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -24,7 +25,7 @@ from mill_transcoder.streams import Lines, Tail
 
 TERMINATE_S = 10.0  # between SIGTERM and SIGKILL
 TICK_S = 0.1
-WATCH_S = 1.0  # how often the size of what the child writes is looked at
+WATCH_S = 1.0  # how often, at least, the size of what the child writes is looked at
 MAX_STDOUT = 64 * 2**20  # bytes; ffprobe's longest honest answer is far below
 
 
@@ -97,6 +98,9 @@ class _Child:
         self._stderr = Tail()
         self._stopping = False
         task.raise_if_stopped()
+        # prlimit and setpriv would hide that the command is missing behind an exit status.
+        if shutil.which(argv[0]) is None:
+            raise ChildFailed(f"{self._name} could not be started: it is not there")
         self._process = _start([*_limits(task), *argv], cwd)
         self._selector = selectors.DefaultSelector()
         for stream, sink in ((self._process.stdout, self._stdout), (self._process.stderr, self._stderr)):
@@ -112,7 +116,7 @@ class _Child:
             self._task.raise_if_stopped()
             self._clock.note("lines", self._stdout.moves)
             if time.monotonic() >= look_at:
-                look_at = time.monotonic() + WATCH_S
+                look_at = time.monotonic() + min(WATCH_S, self._task.settings.stall_s / 4)
                 self._clock.note("bytes", _bytes_below(self._cwd))
             self._clock.check(self._name)
 
@@ -189,11 +193,18 @@ def _limits(task: TaskContext) -> list[str]:
     """What comes before the command: a child that dies with the thread that started it, and its limits."""
     prefix: list[str] = []
     if prlimit := _which("prlimit"):
-        prefix += [prlimit, f"--as={task.settings.child_memory}", f"--fsize={task.settings.child_file_size}"]
-        prefix += ["--core=0", "--"]
+        memory = _within(resource.RLIMIT_AS, task.settings.child_memory)
+        file_size = _within(resource.RLIMIT_FSIZE, task.settings.child_file_size)
+        prefix += [prlimit, f"--as={memory}", f"--fsize={file_size}", "--core=0", "--"]
     if setpriv := _which("setpriv"):
         prefix += [setpriv, "--pdeathsig", "KILL", "--"]
     return prefix
+
+
+def _within(kind: int, wanted: int) -> int:
+    """`wanted`, or the hard limit of this process where that is lower: nobody may raise it."""
+    hard = resource.getrlimit(kind)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 @cache

@@ -112,10 +112,16 @@ def _key_frames(path: Path, **options: Any) -> Any:
 
 
 def _poster(task: TaskContext, path: Path, rung: Rung, duration_s: float) -> None:
-    # Without accurate seeking the key frame before the wanted time counts as well: a short clip has no other.
+    # Without accurate seeking the key frame before the wanted time counts as well: a short clip has no other. Its time
+    # is then below zero, which would drop it, so times are set anew.
     picture = _key_frames(path, ss=f"{POSTER_AT * duration_s:.3f}", t=POSTER_FROM_S, noaccurate_seek=None)
     output = ffmpeg.output(
-        _jpeg(picture.filter("thumbnail", 5)), "poster.jpg", format="image2", update=1, vframes=1, **{"q:v": 3}
+        _jpeg(picture.filter("thumbnail", 5).filter("setpts", "N/TB")),
+        "poster.jpg",
+        format="image2",
+        update=1,
+        vframes=1,
+        **{"q:v": 3},
     )
     run_ffmpeg(task, [output], report=_unreported, reads_source=False)
     _store(task, task.scratch / "poster.jpg", "image/jpeg", {"width": rung.width, "height": rung.height})
