@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mill_common.errors import ModelUnavailable, SourceUnreadable
 from mill_common.settings import Settings
 from mill_transcriber.engine import LanguageUnknown
 from mill_transcriber.handlers import HANDLERS, engine_for, options_from
+from mill_transcriber.launch import check_model
 
 transcribe = HANDLERS["transcribe"]
 NAMES = ["transcript.txt", "transcript.srt", "transcript.vtt", "transcript.json"]
@@ -114,6 +116,17 @@ def test_a_model_folder_that_is_not_whole_is_told_by_what_it_lacks(tmp_path: Pat
     task = FolderTask(tmp_path / "task", settings.model_copy(update={"whisper_model": str(tmp_path)}))
     with pytest.raises(ModelUnavailable, match=r"lacks model\.bin, tokenizer\.json, vocabulary\.json"):
         transcribe(task)
+
+
+def test_a_check_loads_the_model_and_says_what_runs_it(settings: Settings) -> None:
+    options = options_from(settings.model_copy(update={"whisper_device": "cpu"}))
+    assert check_model(options) == "cpu"
+
+
+def test_a_check_tells_what_is_wrong(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"\0" * 64)
+    with pytest.raises(ModelUnavailable, match=r"'broken' cannot be loaded: .*Set MILL_WHISPER_MODEL"):
+        check_model(replace(options_from(settings), model=str(tmp_path), name="broken"))
 
 
 def test_equal_settings_share_an_engine(settings: Settings) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
@@ -16,12 +13,11 @@ from mill_common.errors import (
     ChildFailed,
     ChildStalled,
     MillError,
-    ModelUnavailable,
     PermanentError,
     SourceUnreadable,
 )
 from mill_common.worker.context import TaskContext
-from mill_transcriber.models import ADVICE
+from mill_transcriber.launch import launch, unavailable
 from mill_transcriber.options import EngineOptions
 from mill_transcriber.process import Answer, ChildGone, ChildProcess
 from mill_transcriber.transcript import Segment, Transcript, in_order
@@ -129,19 +125,18 @@ class Engine:
         if self._child and self._child.alive:
             return self._child
         self._drop()
-        self._child = child = ChildProcess(_command(), _environment(self.options.threads))
+        self._child = child = launch(self.options)
         task.progress(0.0, "loading the speech model")
         try:
-            child.send(asdict(self.options))
             answer = self._answer(task, child)
         except ChildStalled as stalled:
-            raise _unavailable(self.options.name, f"it took longer than {self.options.stall_s:g} s") from stalled
+            raise unavailable(self.options.name, f"it took longer than {self.options.stall_s:g} s") from stalled
         except MillError:
             child.close()
             raise
         if answer["say"] == "failed":
             child.close(GRACE_S)
-            raise _unavailable(self.options.name, answer["message"])
+            raise unavailable(self.options.name, answer["message"])
         child.pulse.on_cpu = answer["device"] == "cpu"
         return child
 
@@ -191,24 +186,9 @@ def _put_down(child: ChildProcess, order_id: int) -> None:
     child.close()
 
 
-def _command() -> list[str]:
-    # -P: a file in the current folder must not pass for a module.
-    return [sys.executable, "-P", "-m", "mill_transcriber.child", str(os.getpid())]
-
-
-def _environment(threads: int) -> dict[str, str]:
-    """The parent's, without our own settings: the child needs none of their secrets."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("MILL_")}
-    return {"HF_HUB_DISABLE_PROGRESS_BARS": "1", **ours, "OMP_NUM_THREADS": str(threads)}
-
-
 def _failure(answer: Answer) -> MillError:
     kinds: dict[str, type[MillError]] = {"speech": SourceUnreadable, "language": LanguageUnknown}
     return kinds[answer["error"]](answer["message"])
-
-
-def _unavailable(name: str, reason: str) -> ModelUnavailable:
-    return ModelUnavailable(f"The speech model {name!r} cannot be loaded: {reason.rstrip('.')}. {ADVICE}")
 
 
 def _epitaph(gone: ChildGone, child: ChildProcess | None) -> str:
