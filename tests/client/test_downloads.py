@@ -121,6 +121,16 @@ def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(
     assert (tmp_path / "360p.mp4").read_bytes() == VIDEO
 
 
+def test_without_a_digest_or_a_strong_etag_nothing_is_gone_on_with(
+    server: ScriptedServer, client: Client, tmp_path: Path
+) -> None:
+    offer(server, listed("hls/master.m3u8", VIDEO, digest=False))
+    server.on("GET", path_of("hls/master.m3u8"), Ranged(VIDEO, 300_000, etag='W/"v1"'))
+    client.download(ID, tmp_path)
+    assert ranges(server, "hls/master.m3u8") == [None, None]
+    assert (tmp_path / "hls/master.m3u8").read_bytes() == VIDEO
+
+
 def test_a_later_run_goes_on_where_an_earlier_one_broke(server: ScriptedServer, client: Client, tmp_path: Path) -> None:
     offer(server, listed("360p.mp4", VIDEO))
     server.on("GET", path_of("360p.mp4"), Ranged(VIDEO, 600_000, 0, 0, 0))
