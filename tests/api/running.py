@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from anyio import CapacityLimiter
+from starlette.applications import Starlette
 
 from mill_api.app import create_app
 from mill_api.bootstrap import prepare
@@ -37,6 +39,12 @@ class Gateway:
     url: str
     resources: Resources
     admin: httpx.Client
+    app: Starlette
+
+    def idle_uploads(self) -> bool:
+        """Whether no body is on its way to storage."""
+        slots: CapacityLimiter = self.app.state.upload_slots
+        return slots.borrowed_tokens == 0
 
     def client(self, key: str | None = None) -> httpx.Client:
         """Somebody with that key, or with none."""
@@ -53,7 +61,8 @@ class Gateway:
 def serving(resources: Resources) -> Iterator[Gateway]:
     """Serve a migrated database until the block ends."""
     prepare(resources)
-    server = make_server(create_app(resources), "127.0.0.1", 0)
+    app = create_app(resources)
+    server = make_server(app, "127.0.0.1", 0)
     started = threading.Event()
     server_startup = server.startup
 
@@ -69,7 +78,7 @@ def serving(resources: Resources) -> Iterator[Gateway]:
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=url, headers={"X-API-Key": ADMIN_KEY}, timeout=30) as admin:
-            yield Gateway(url, resources, admin)
+            yield Gateway(url, resources, admin, app)
     finally:
         server.should_exit = True
         thread.join()

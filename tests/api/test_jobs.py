@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from api.running import Gateway, claim, complete, plan, submit, upload
+from sqlmodel import select
+
+from mill_common.broker import listen
+from mill_common.errors import SourceUnreadable
+from mill_common.models import Job, Task
+from mill_common.queue import TRANSCODE, NewTask, Spent, TaskResult
+from mill_common.states import TaskStatus
+
+JOBS = "/api/v1/jobs"
+UNKNOWN = "0198c0de-0000-7000-8000-000000000000"
+
+
+def jobs(gateway: Gateway) -> int:
+    """How many jobs the database knows."""
+    with gateway.resources.database.read() as session:
+        return len(session.exec(select(Job)).all())
+
+
+def test_a_job_is_accepted_with_its_first_task(any_gateway: Gateway) -> None:
+    with any_gateway.owner("ada") as ada:
+        source = upload(ada, filename="Ferien.mp4")
+        body = {
+            "source": {"upload_id": source},
+            "spec": {"renditions": [240], "hls": False},
+            "priority": 8,
+            "metadata": {"album": "Süden", "take": 3, "good": True, "note": None, "gain": 0.5},
+        }
+        sent = ada.post(JOBS, json=body)
+        assert sent.status_code == 201, sent.text
+        view = sent.json()
+        assert sent.headers["location"] == f"{JOBS}/{view['job_id']}"
+        assert ada.get(sent.headers["location"]).json() == view
+    assert (view["status"], view["priority"], view["already_existed"]) == ("queued", 8, False)
+    assert view["user_metadata"] == body["metadata"]
+    assert view["spec"]["renditions"] == [240]
+    assert view["source"]["filename"] == "Ferien.mp4"
+    assert view["outputs"]["renditions"]["240p"] == {
+        **dict.fromkeys(RENDITION),
+        "available": False,
+        "reason": "pending",
+    }
+    assert view["outputs"]["hls"]["reason"] == "not_requested"
+    claimed = claim(any_gateway.resources)
+    assert (claimed.kind, str(claimed.job.id)) == ("probe", view["job_id"])
+
+
+RENDITION = ("width", "height", "size_bytes", "compression_ratio", "sha256", "download_url")
+
+
+def test_accepting_a_job_wakes_a_worker(gateway: Gateway, ada: httpx.Client) -> None:
+    woken = threading.Event()
+    worker = listen(gateway.resources.broker, [TRANSCODE], lambda _queue: woken.set())
+    try:
+        submit(ada)
+        assert woken.wait(20)
+    finally:
+        worker.stop()
+
+
+def test_a_url_is_fetched_first(gateway: Gateway, ada: httpx.Client) -> None:
+    url = "https://example.org/films/Ein%20Film.mp4?token=abc"
+    sent = ada.post(JOBS, json={"source": {"url": url}})
+    assert sent.status_code == 201, sent.text
+    assert sent.json()["source"]["url"] == url
+    assert sent.json()["source"]["filename"] == "Ein Film.mp4"
+    with gateway.resources.database.read() as session:
+        tasks = {task.name: task.status for task in session.exec(select(Task)).all()}
+    assert tasks == {"fetch": TaskStatus.QUEUED, "probe": TaskStatus.BLOCKED}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/a.mp4",
+        "file:///etc/passwd",
+        "https://user:secret@example.org/a.mp4",
+        "https://user@example.org/a.mp4",
+        "https:///a.mp4",
+        "https://example.org:99999/a.mp4",
+        "https://example.org/a b.mp4",
+        "https://[::1/a.mp4",
+        "https://exämple.org/a.mp4",
+        "/a.mp4",
+        "https://example.org/" + "a" * 2048,
+    ],
+)
+def test_a_url_that_must_not_be_fetched_is_refused(gateway: Gateway, ada: httpx.Client, url: str) -> None:
+    answer = ada.post(JOBS, json={"source": {"url": url}})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", "source", "url"]
+    assert jobs(gateway) == 0
+
+
+def test_an_owner_names_objects_of_their_own_folder_alone(any_gateway: Gateway) -> None:
+    store = any_gateway.resources.store
+    for key in ("incoming/ada/clip.mp4", "incoming/bob/clip.mp4", "incoming/adam/clip.mp4"):
+        store.put(key, BytesIO(b"film"), size=4, content_type="video/mp4")
+    with any_gateway.owner("ada") as ada:
+        own = ada.post(JOBS, json={"source": {"object_key": "incoming/ada/clip.mp4"}})
+        assert own.status_code == 201, own.text
+        assert (own.json()["source"]["filename"], own.json()["source"]["size_bytes"]) == ("clip.mp4", 4)
+        missing = ada.post(JOBS, json={"source": {"object_key": "incoming/ada/none.mp4"}})
+        assert (missing.status_code, missing.json()["code"]) == (422, "source_missing")
+        for key in ("incoming/bob/clip.mp4", "incoming/bob/none.mp4", "incoming/adam/clip.mp4", "uploads/1"):
+            foreign = ada.post(JOBS, json={"source": {"object_key": key}})
+            assert (foreign.status_code, foreign.json()["code"]) == (403, "forbidden")
+        sneaky = ada.post(JOBS, json={"source": {"object_key": "incoming/ada/../bob/clip.mp4"}})
+        assert sneaky.status_code == 422
+    assert any_gateway.admin.post(JOBS, json={"source": {"object_key": "incoming/bob/clip.mp4"}}).status_code == 201
+
+
+def test_another_owners_upload_is_as_good_as_none(ada: httpx.Client, bob: httpx.Client) -> None:
+    theirs, nobodys = (
+        bob.post(JOBS, json={"source": {"upload_id": upload_id}}) for upload_id in (upload(ada), UNKNOWN)
+    )
+    assert theirs.status_code == nobodys.status_code == 422
+    assert theirs.json() == nobodys.json()
+    assert theirs.json()["code"] == "source_missing"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"source": {}},
+        {"source": {"url": None}},
+        {"source": {"url": "https://a.example/b", "object_key": "incoming/ada/c"}},
+        {"source": {"url": "https://a.example/b"}, "priority": 10},
+        {"source": {"url": "https://a.example/b"}, "priority": "5"},
+        {"source": {"url": "https://a.example/b"}, "spec": {"renditions": [100]}},
+        {"source": {"url": "https://a.example/b"}, "spec": {"colour": "blue"}},
+        {"source": {"url": "https://a.example/b"}, "metadata": {"deep": {"er": 1}}},
+        {"source": {"url": "https://a.example/b"}, "metadata": {"nul": "a\0b"}},
+        {"source": {"url": "https://a.example/b"}, "metadata": {str(n): n for n in range(51)}},
+        {"source": {"url": "https://a.example/b"}, "unknown": 1},
+        [],
+        "text",
+        float("nan"),
+    ],
+)
+def test_a_body_that_is_no_job_is_refused(gateway: Gateway, ada: httpx.Client, body: Any) -> None:
+    answer = ada.post(JOBS, content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_request"
+    assert answer.json()["errors"]
+    assert jobs(gateway) == 0
+
+
+def test_the_same_request_twice_is_one_job(any_gateway: Gateway) -> None:
+    with any_gateway.owner("ada") as ada:
+        body = {"source": {"upload_id": upload(ada)}, "priority": 3}
+        headers = {"Idempotency-Key": "order-66"}
+        first = ada.post(JOBS, json=body, headers=headers)
+        second = ada.post(JOBS, json={**body, "metadata": {}}, headers=headers)
+        assert (first.status_code, second.status_code) == (201, 200)
+        assert second.json() == first.json() | {"already_existed": True}
+        assert second.headers["location"] == first.headers["location"]
+        other = ada.post(JOBS, json=body | {"priority": 4}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+        with any_gateway.owner("bob") as bob:
+            theirs = bob.post(JOBS, json={"source": {"upload_id": upload(bob)}, "priority": 3}, headers=headers)
+        assert theirs.status_code == 201
+    assert jobs(any_gateway) == 2
+
+
+def test_the_same_request_at_the_same_time_is_one_job(any_gateway: Gateway) -> None:
+    clients = 8
+    with any_gateway.owner("ada") as ada:
+        key, body = ada.headers["X-API-Key"], {"source": {"upload_id": upload(ada)}}
+    together = threading.Barrier(clients)
+
+    def send(_: int) -> httpx.Response:
+        with any_gateway.client(key) as client:
+            client.get("/health")
+            together.wait()
+            return client.post(JOBS, json=body, headers={"Idempotency-Key": "race"})
+
+    with ThreadPoolExecutor(clients) as pool:
+        answers = list(pool.map(send, range(clients)))
+    assert sorted(answer.status_code for answer in answers) == [200] * (clients - 1) + [201]
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert jobs(any_gateway) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "ключ".encode()])
+def test_an_idempotency_key_that_is_none_is_refused(gateway: Gateway, ada: httpx.Client, key: str | bytes) -> None:
+    body = {"source": {"url": "https://a.example/b"}}
+    raw = key if isinstance(key, bytes) else key.encode()
+    answer = ada.post(JOBS, json=body, headers=[(b"Idempotency-Key", raw)])
+    assert answer.status_code == 422
+    assert jobs(gateway) == 0
+
+
+def test_another_owner_learns_nothing_of_a_job(gateway: Gateway, ada: httpx.Client, bob: httpx.Client) -> None:
+    mine = submit(ada)
+    complete(gateway.resources, {"360p.mp4": b"film"})
+    paths = ["", "/outputs", "/download/360p", "/cancel", "/retry"]
+    for path in paths:
+        method = "POST" if path in ("/cancel", "/retry") else "GET"
+        theirs, nobodys = (bob.request(method, f"{JOBS}/{job_id}{path}") for job_id in (mine, UNKNOWN))
+        assert theirs.status_code == nobodys.status_code == 404
+        assert theirs.json() | {"instance": ""} == nobodys.json() | {"instance": ""}
+    assert bob.delete(f"{JOBS}/{mine}").status_code == 404
+    assert bob.get(JOBS).json()["total"] == 0
+    assert gateway.admin.get(f"{JOBS}/{mine}").status_code == 404, "administrators have jobs of their own"
+    assert ada.get(f"{JOBS}/{mine}").json()["status"] == "completed"
+
+
+def test_a_waiting_job_is_cancelled_at_once(any_gateway: Gateway) -> None:
+    with any_gateway.owner("ada") as ada:
+        job_id = submit(ada)
+        answer = ada.post(f"{JOBS}/{job_id}/cancel")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["status"] == "cancelled"
+        view = ada.get(f"{JOBS}/{job_id}").json()
+        assert view["status"] == "cancelled"
+        assert view["completed_at"] is not None
+        assert view["outputs"]["audio"]["reason"] == "cancelled"
+        again = ada.post(f"{JOBS}/{job_id}/cancel")
+        assert (again.status_code, again.json()["code"]) == (409, "job_ended")
+    assert any_gateway.resources.queue.claim("transcode", "a worker") is None
+
+
+def test_only_what_failed_runs_again(any_gateway: Gateway) -> None:
+    resources = any_gateway.resources
+    with any_gateway.owner("ada") as ada:
+        job_id = submit(ada)
+        assert ada.post(f"{JOBS}/{job_id}/retry").json()["code"] == "job_not_failed"
+        plan(resources, NewTask(name="audio", kind="audio"), NewTask(name="publish", kind="publish", needs=["audio"]))
+        resources.queue.fail(claim(resources), SourceUnreadable("The sound is broken."), Spent())
+        failed = ada.get(f"{JOBS}/{job_id}").json()
+        assert failed["status"] == "failed"
+        assert failed["error"] == {
+            "code": "source_unreadable",
+            "message": "The sound is broken.",
+            "failed_task": "audio",
+            "retry_count": 0,
+        }
+        assert failed["outputs"]["audio"]["reason"] == "failed"
+        retried = ada.post(f"{JOBS}/{job_id}/retry")
+        assert retried.status_code == 200, retried.text
+        assert (retried.json()["status"], retried.json()["error"]) == ("processing", None)
+        assert claim(resources).name == "audio"
+
+
+def test_a_deleted_job_takes_its_files_along(any_gateway: Gateway) -> None:
+    store = any_gateway.resources.store
+    with any_gateway.owner("ada") as ada:
+        job_id = submit(ada)
+        complete(any_gateway.resources, {"360p.mp4": b"film", "hls/master.m3u8": b"#EXTM3U", "hls/1.m4s": b"x"})
+        answer = ada.delete(f"{JOBS}/{job_id}")
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {"job_id": job_id, "deleted": True, "files_deleted": 3}
+        assert ada.get(f"{JOBS}/{job_id}").status_code == 404
+        assert ada.delete(f"{JOBS}/{job_id}").status_code == 404
+    assert list(store.list("jobs/")) == []
+    assert len(list(store.list("uploads/"))) == 1, "the source was not made by the job"
+
+
+def test_a_deleted_job_may_leave_its_files(gateway: Gateway, ada: httpx.Client) -> None:
+    job_id = submit(ada)
+    complete(gateway.resources, {"360p.mp4": b"film"})
+    answer = ada.delete(f"{JOBS}/{job_id}", params={"delete_files": "false"})
+    assert answer.json()["files_deleted"] == 0
+    assert len(list(gateway.resources.store.list("jobs/"))) == 1
+
+
+def test_a_running_job_is_cancelled_and_deleted_once_it_has_stopped(gateway: Gateway, ada: httpx.Client) -> None:
+    job_id = submit(ada)
+    claimed = claim(gateway.resources)
+    first = ada.delete(f"{JOBS}/{job_id}")
+    assert (first.status_code, first.json()["code"]) == (409, "job_running")
+    assert ada.get(f"{JOBS}/{job_id}").json()["status"] == "cancelled"
+    assert gateway.resources.queue.heartbeat(claimed, 0.5, "probing"), "the worker learns that it must stop"
+    gateway.resources.queue.acknowledge_cancel(claimed, Spent())
+    assert ada.delete(f"{JOBS}/{job_id}").status_code == 200
+
+
+def test_progress_never_falls_and_is_small_until_the_plan_is_known(any_gateway: Gateway) -> None:
+    resources = any_gateway.resources
+    with any_gateway.owner("ada") as ada:
+        job_id = submit(ada)
+
+        def progress() -> dict[str, Any]:
+            found: dict[str, Any] = ada.get(f"{JOBS}/{job_id}").json()["progress"]
+            return found
+
+        assert progress()["overall_progress"] == 0
+        probe = claim(resources)
+        resources.queue.heartbeat(probe, 0.9, "reading packets")
+        early = progress()
+        assert 0 < early["overall_progress"] <= 5
+        assert (early["current_task"], early["current_stage"]) == ("probe", "reading packets")
+        assert early["current_task_progress"] == 90
+        assert early["eta_seconds"] is None, "the speed is not known yet"
+        following = [
+            NewTask(name="encode-000", kind="encode", weight=9),
+            NewTask(name="publish", kind="publish", weight=10),
+        ]
+        resources.queue.finish(probe, TaskResult(tasks=following), [], Spent())
+        seen = [early["overall_progress"], progress()["overall_progress"]]
+        encode = claim(resources)
+        resources.queue.heartbeat(encode, 0.5, "encoding")
+        seen.append(progress()["overall_progress"])
+        assert seen[-1] == pytest.approx(100 * (1 + 4.5) / 20)
+        resources.queue.release(encode, Spent())
+        encode = claim(resources)
+        resources.queue.heartbeat(encode, 0.1, "encoding again")
+        seen.append(progress()["overall_progress"])
+        resources.queue.finish(encode, TaskResult(), [], Spent())
+        seen.append(progress()["overall_progress"])
+        resources.queue.finish(claim(resources), TaskResult(publish=True), [], Spent())
+        end = progress()
+        seen.append(end["overall_progress"])
+    assert seen == sorted(seen)
+    assert (seen[-1], end["eta_seconds"], end["current_task"]) == (100, 0, None)
