@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from mill_common.settings import Settings
 from mill_common.storage import FileStore, UploadInvalid, UploadPart, open_store
 from mill_common.storage.file_links import PartTarget
 from mill_common.storage.file_tree import path_of, segment_of
+from mill_common.storage.file_types import FileTypes
 
 MIB = 2**20
 
@@ -81,6 +84,43 @@ def test_puts_and_deletes_in_one_folder_do_not_trip_each_other(file_store: FileS
         thread.join()
     assert failures == []
     assert list(file_store.list("")) == []
+
+
+def test_a_type_is_noted_under_the_lock_of_the_folder(
+    file_store: FileStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce, held = FileTypes.announce, []
+
+    def look(types: FileTypes, *about: Any) -> None:
+        descriptor = os.open(root / "keys" / "jobs+", os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.append(about[0])
+        finally:
+            os.close(descriptor)
+        announce(types, *about)
+
+    monkeypatch.setattr(FileTypes, "announce", look)
+    put(file_store, "jobs/a.mp4", content_type="video/x-odd")
+    assert held == ["jobs/a.mp4"]
+    assert file_store.stat("jobs/a.mp4").content_type == "video/x-odd"
+
+
+def test_an_object_replaced_while_it_is_looked_at_is_looked_at_again(
+    file_store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(file_store, "key", b"old", "video/x-old")
+    find, puts = FileTypes.find, [(b"newest", "video/x-newest"), (b"newer", "video/x-newer")]
+
+    def find_late(types: FileTypes, key: str, stat: os.stat_result) -> str:
+        if puts:
+            put(file_store, key, *puts.pop())
+        return find(types, key, stat)
+
+    monkeypatch.setattr(FileTypes, "find", find_late)
+    found = file_store.stat("key")
+    assert (found.size, found.content_type) == (6, "video/x-newest")
 
 
 KILLED = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -52,8 +53,15 @@ def test_a_broken_stream_leaves_no_upload_behind(s3: S3, s3_url: str) -> None:
 
     with pytest.raises(RuntimeError, match="hung up"):
         opened(s3_url).put("key", Broken(bytes(48 * MIB)), size=None, content_type="video/mp4")
-    bucket = urlsplit(s3_url).path.strip("/")
-    assert s3.client()._list_multipart_uploads(bucket).uploads == []
+    assert open_uploads(s3, s3_url) == []
+    opened(s3_url).start_multipart("other", content_type="video/mp4")
+    assert open_uploads(s3, s3_url) == ["other"]
+
+
+def open_uploads(s3: S3, url: str) -> list[str]:
+    # The client has no public way to ask, and its private one reads the answer wrongly.
+    answer = s3.client()._execute("GET", urlsplit(url).path.strip("/"), query_params={"uploads": ""})
+    return re.findall("<Upload><Key>(.*?)</Key>", answer.data.decode())
 
 
 def test_a_wrong_secret_is_said_without_being_told(s3: S3) -> None:
