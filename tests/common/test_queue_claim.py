@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -138,15 +139,15 @@ def test_eight_threads_claim_no_task_twice(desk: Desk) -> None:
 def test_a_claim_reads_an_index_and_not_the_table(desk: Desk) -> None:
     if not desk.database.is_sqlite:
         pytest.skip("PostgreSQL plans by the size of the table; the index's condition is the same")
-    statements = []
+    statements: list[tuple[str, Any]] = []
 
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         statements.append((statement, parameters))
 
     event.listen(desk.database.engine, "before_cursor_execute", note)
     desk.take()
     statement, parameters = next(found for found in statements if found[0].startswith("UPDATE task"))
     with desk.database.engine.connect() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()  # type: ignore[call-overload]  # as the driver was given them
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
     assert any("USING INDEX ix_task_claim" in step[3] for step in plan), plan
     assert not any(step[3].startswith("SCAN") for step in plan), plan

@@ -1,0 +1,173 @@
+"""Whatever workers, clients and sweeps do, and in whatever order, the queue's promises hold."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from common.desk import NOTHING, Desk, made
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from mill_common.database import Database
+from mill_common.errors import ChildFailed, SourceUnreadable, Stopped
+from mill_common.migrations import migrate
+from mill_common.models import Job, Task
+from mill_common.queue import Claim, JobEnded, JobNotFailed, NewTask, Policy
+from mill_common.states import CLAIMABLE, TRANSITIONS, JobStatus, TaskStatus, roll_up
+
+PLAN = [
+    NewTask(name="left", kind="x", weight=3.0),
+    NewTask(name="right", kind="x"),
+    NewTask(name="join", kind="x", needs=["left", "right"]),
+]
+
+
+@cache
+def template() -> bytes:
+    """A SQLite file with the schema; every machine gets a copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/mill.db")
+        migrate(database)
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+        return Path(folder, "mill.db").read_bytes()
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Several workers, none of which knows what the others did, on two jobs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        path = Path(self.folder.name, "mill.db")
+        path.write_bytes(template())
+        self.database = Database(f"sqlite:///{path}")
+        policy = Policy(max_attempts=3, max_crashes=2, retry_base_s=0.001, retry_cap_s=0.001)
+        self.desk = Desk(self.database, policy)
+        self.jobs: list[UUID] = []
+        self.held: list[Claim] = []  # every claim ever made: some are lost by now
+        self.claims: dict[UUID, int] = defaultdict(int)
+        self.refunds: dict[UUID, int] = defaultdict(int)
+        self.committed: dict[UUID, int] = {}
+        self.before: dict[UUID, Task] = {}
+        self.jobs_before: dict[UUID, Job] = {}
+
+    def teardown(self) -> None:
+        self.database.close()
+        self.folder.cleanup()
+
+    @initialize()
+    def two_jobs(self) -> None:
+        self.jobs = [self.desk.job("ada"), self.desk.job("grace")]
+
+    @rule()
+    def claim(self) -> None:
+        for task in self.before.values():
+            if task.status in CLAIMABLE:
+                self.desk.due(task.id)
+        if (claim := self.desk.take()) is not None:
+            self.held.append(claim)
+            self.claims[claim.task_id] += 1
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        claim = self.one(data)
+        plan = PLAN if claim.name == "probe" else []
+        with suppress(Stopped):
+            self.desk.finish(claim, made(f"{claim.name}.mp4"), tasks=plan, publish=claim.name == "join")
+            assert claim.task_id not in self.committed, "two epochs of one task committed"
+            self.committed[claim.task_id] = claim.epoch
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), permanent=st.booleans())
+    def fail(self, data: st.DataObject, permanent: bool) -> None:
+        with suppress(Stopped):
+            self.desk.fail(self.one(data), SourceUnreadable() if permanent else ChildFailed())
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        claim = self.one(data)
+        with suppress(Stopped):
+            self.desk.queue.release(claim, NOTHING)
+            self.refunds[claim.task_id] += 1
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), progress=st.floats(0, 1))
+    def heartbeat(self, data: st.DataObject, progress: float) -> None:
+        claim = self.one(data)
+        with suppress(Stopped):
+            if self.desk.queue.heartbeat(claim, progress, "working"):
+                self.desk.queue.acknowledge_cancel(claim, NOTHING)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        claim = self.one(data)
+        if (self.before[claim.task_id].epoch, self.before[claim.task_id].status) == (claim.epoch, TaskStatus.RUNNING):
+            self.desk.crash(claim)
+
+    @rule(which=st.integers(0, 1))
+    def cancel(self, which: int) -> None:
+        with suppress(JobEnded):
+            self.desk.cancel(self.jobs[which])
+
+    @rule(which=st.integers(0, 1))
+    def retry(self, which: int) -> None:
+        with suppress(JobNotFailed):
+            self.desk.retry(self.jobs[which])
+
+    def one(self, data: st.DataObject) -> Claim:
+        """Any claim, a lost one too, but rather a recent one."""
+        return data.draw(st.sampled_from(self.held[-4:]), label="claim")
+
+    @invariant()
+    def the_rows_keep_the_promises(self) -> None:
+        after = {task.id: task for job in self.jobs for task in self.desk.tasks(job).values()}
+        for task in after.values():
+            self.check_task(self.before.get(task.id), task)
+        for job in self.jobs:
+            row = self.desk.row(job)
+            self.check_job(
+                self.jobs_before.get(job), row, [task.status for task in after.values() if task.job_id == job]
+            )
+            self.jobs_before[job] = row
+        self.before = after
+
+    def check_task(self, before: Task | None, task: Task) -> None:
+        if before is not None:
+            assert task.epoch >= before.epoch
+            assert before.status is task.status or task.status in TRANSITIONS[before.status]
+        assert task.attempts == self.claims[task.id] - self.refunds[task.id] <= task.max_attempts
+        assert (task.status is TaskStatus.RUNNING) == (task.lease_until is not None) == (task.worker is not None)
+        assert (task.status is TaskStatus.COMPLETED) == (task.id in self.committed)
+        if task.status is TaskStatus.COMPLETED:
+            assert task.epoch == self.committed[task.id]
+
+    def check_job(self, before: Job | None, job: Job, statuses: list[TaskStatus]) -> None:
+        if before is not None:
+            assert job.progress >= before.progress
+            assert before.status is not JobStatus.CANCELLED or job.status is JobStatus.CANCELLED
+        expected = JobStatus.CANCELLED if job.cancel_requested_at else roll_up(statuses)
+        assert job.status is expected
+        ended = job.status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+        assert (job.completed_at is not None) is ended
+        if ended:
+            assert not CLAIMABLE & set(statuses)
+        for name, output in self.desk.outputs(job.id).items():
+            assert output.epoch == self.committed[output.task_id], name
+
+
+TestQueue: Any = QueueMachine.TestCase
+TestQueue.settings = settings(
+    max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
