@@ -49,7 +49,7 @@ def download(
         json_line(file)
     if not as_json:
         table(["file", "size", ""], [[file.name, size(file.size), file.outcome] for file in files])
-        say(f"{len(files)} files are in {folder}" if files else f"job {job_id} has no outputs yet")
+        say(f"{len(files)} files are in {folder}" if files else f"job {job_id} has no outputs")
 
 
 def _fetch(
