@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,15 @@ Listener = Callable[[Samples], list[Any]]
 Wrong = dict[str, float]
 
 _LONG = 12  # recordings joined to a long one
-_HALF_MINUTE_AT_MOST = "batched, timestamps, without VAD"
+_HALF_MINUTE_AT_MOST = ("batched, timestamps, without VAD", "batched, no timestamps, without VAD")
 _WAYS: dict[str, tuple[bool, dict[str, object]]] = {
     "in sequence": (False, {}),
     "in sequence, VAD": (False, {"vad_filter": True}),
     "in sequence, word timestamps": (False, {"word_timestamps": True}),
     "batched, timestamps": (True, {"without_timestamps": False}),
-    _HALF_MINUTE_AT_MOST: (True, {"without_timestamps": False, "vad_filter": False}),
+    "batched, timestamps, without VAD": (True, {"without_timestamps": False, "vad_filter": False}),
     "batched, no timestamps": (True, {"without_timestamps": True}),
+    "batched, no timestamps, without VAD": (True, {"without_timestamps": True, "vad_filter": False}),
 }
 
 
@@ -99,17 +100,19 @@ def invented(listen: Listener) -> int:
     return sum(len(words(listen(sound.astype(np.float32)))) for sound in sounds)
 
 
-def report(folder: Path, counts: Counts, threads: int) -> Iterator[str]:
+def report(folder: Path, counts: Counts, threads: int, ways: Sequence[str]) -> Iterator[str]:
     """All measures as the lines of a Markdown table; says first on how much they rest."""
     spoken = list(recordings(counts))
     groups = list(dict.fromkeys(recording.group for recording in spoken))
     fresh = [recording for recording in spoken if recording.group == groups[0]][: 10 * _LONG]
+    listening = listeners(folder, threads)
     yield _counted(spoken, len(fresh) // _LONG) + "\n"
     yield _line(["way", *groups, "long recordings", "segment start off by", "words invented"])
     yield _line(["---"] * (len(groups) + 4))
-    for name, listen in listeners(folder, threads).items():
+    for name in ways:
+        listen = listening[name]
         rates = word_error_rates(listen, spoken)
-        long = _long_cells(listen, fresh) if name != _HALF_MINUTE_AT_MOST else ["–", "–"]
+        long = _long_cells(listen, fresh) if name not in _HALF_MINUTE_AT_MOST else ["–", "–"]
         yield _line([name, *(f"{rates[group]:.1%}" for group in groups), *long, str(invented(listen))])
 
 
@@ -119,8 +122,11 @@ def _long_cells(listen: Listener, spoken: Sequence[Recording]) -> list[str]:
 
 
 def _counted(spoken: Sequence[Recording], long: int) -> str:
-    count = sum(len(recording.words) for recording in spoken)
-    return f"Word error rate on {count} words in {len(spoken)} recordings, and on {long} long recordings:"
+    said = Counter[str]()
+    for recording in spoken:
+        said[recording.group] += len(recording.words)
+    groups = ", ".join(f"{count} of {group}" for group, count in said.items())
+    return f"Word error rates on {said.total()} words in {len(spoken)} recordings ({groups}) and {long} long ones:"
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -142,8 +148,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.speech_model.evaluate", description=__doc__)
     parser.add_argument("model", nargs="?", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--way", action="append", choices=_WAYS, help="one way to listen; all if not given")
     parsed = parser.parse_args()
-    for line in report(parsed.model, FULL, parsed.threads):
+    for line in report(parsed.model, FULL, parsed.threads, parsed.way or list(_WAYS)):
         print(line, flush=True)
 
 
