@@ -29,6 +29,7 @@ class FolderJob:
     outputs: dict[str, NewOutput] = field(default_factory=dict)
     tasks: dict[str, NewTask] = field(default_factory=dict)
     runs: dict[str, FolderTask] = field(default_factory=dict)
+    keep_scratch: bool = False
 
     @classmethod
     def of(cls, folder: Path, file: Path, *, spec: JobSpec | None = None, **settings: Any) -> FolderJob:
@@ -42,7 +43,9 @@ class FolderJob:
             source_size=file.stat().st_size,
             media=None,
         )
-        return cls(folder, file, facts, Settings(data_dir=folder / "data", encode_preset="ultrafast", **settings))
+        return cls(
+            folder, file, facts, Settings(**{"data_dir": folder / "data", "encode_preset": "ultrafast", **settings})
+        )
 
     def run(self, handlers: Mapping[str, Handler], *, first: str = "probe") -> None:
         """Run `first`, then whatever it planned, until nothing is left that can run."""
@@ -56,7 +59,8 @@ class FolderJob:
     def run_task(self, planned: NewTask, handler: Handler) -> TaskResult:
         task = self.task(planned.name, planned.params)
         result = handler(task)
-        shutil.rmtree(task.scratch)
+        if not self.keep_scratch:
+            shutil.rmtree(task.scratch)
         self.outputs.update(task.made)
         self.results[planned.name] = result
         self.tasks.update({new.name: new for new in result.tasks})

@@ -51,7 +51,7 @@ def key_frames(path: Path) -> list[int]:
 def pixels(path: Path, columns: int, rows: int, at_s: float = 0.0) -> npt.NDArray[np.uint8]:
     """A frame shrunk to `columns` × `rows`, as rows of columns of RGB."""
     shrink = f"format=rgb24,scale={columns}:{rows}:flags=area"
-    argv = [FFMPEG, "-nostdin", "-v", "error", "-ss", str(at_s), "-i", str(path), "-vf", shrink]
+    argv = [FFMPEG, "-nostdin", "-v", "error", *(["-ss", str(at_s)] if at_s else []), "-i", str(path), "-vf", shrink]
     raw = subprocess.run([*argv, "-frames:v", "1", "-f", "rawvideo", "-"], capture_output=True, check=True).stdout
     return np.frombuffer(raw, np.uint8).reshape(rows, columns, 3)
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 
 from mill_common.errors import ChildFailed, MillError, SourceRefused, SourceTooLarge, SourceUnreadable
 from mill_transcoder.process import Ended
 
-# What ffmpeg says when the machine, and not the source, is at fault; the last two are its exit statuses for these.
-MACHINE = (
-    "Cannot allocate memory",
-    "No space left on device",
-    "Resource temporarily unavailable",
-    "Disk quota exceeded",
-)
-MACHINE_CODES = {256 - 12, 256 - 28}
+# What a child says when the machine, and not the source, is at fault: in the words of glibc, of musl, of x264.
+MACHINE = {
+    "Cannot allocate memory": "it ran out of memory",
+    "Out of memory": "it ran out of memory",
+    "malloc of size": "it ran out of memory",
+    "No space left on device": "the disk is full",
+    "uota exceeded": "the disk quota is used up",
+    "Resource temporarily unavailable": "the machine could not start another thread",
+    "Error while opening encoder": "the encoder could not be opened",
+    "Error encoding a frame": "the encoder failed",
+}
+MACHINE_CODES = {
+    256 - errno.ENOMEM: "it ran out of memory",
+    256 - errno.ENOSPC: "the disk is full",
+    126: "it could not be started",
+    127: "it could not be started",
+}
 
 REFUSED = ("ot on whitelist",)  # "Format not on whitelist", "Protocol 'http' not on whitelist"
 TOO_LARGE = ("exceeds specified max pixel count", "exceeds the maximum", "Max_streams exceeded", "max_streams")
@@ -55,9 +65,7 @@ def machine_at_fault(ended: Ended, program: str) -> MillError | None:
         return SourceTooLarge("An output would exceed the largest size that is allowed.")
     if ended.code < 0:
         return ChildFailed(f"{program} was ended by {signal.Signals(-ended.code).name}")
-    for sign in MACHINE:
-        if sign in ended.stderr:
-            return ChildFailed(f"{program} failed: {sign[0].lower()}{sign[1:]}")
-    if ended.code in MACHINE_CODES:
-        return ChildFailed(f"{program} ran out of memory or disk")
+    reasons = [reason for sign, reason in MACHINE.items() if sign in ended.stderr]
+    if reasons or ended.code in MACHINE_CODES:
+        return ChildFailed(f"{program} failed: {reasons[0] if reasons else MACHINE_CODES[ended.code]}")
     return None
