@@ -11,7 +11,6 @@ from mill_common.errors import SourceRefused
 from mill_common.outgoing import Limits, Outgoing, SourceUnreachable, parse_networks
 
 LOOPBACK = parse_networks("127.0.0.0/8, ::1/128")
-SHORT = Limits(connect_s=0.5, read_s=0.3, answer_s=0.6, total_s=0.9)
 
 
 def _body(outgoing: Outgoing, url: str, redirects: int = 0) -> bytes:
@@ -137,11 +136,14 @@ def _silent(connection: socket.socket, path: str, server: SourceServer) -> None:
     server.closing.wait(10)
 
 
-def _dripping(head: bytes, drop: bytes) -> Answer:
+def _dripping(head: bytes, drop: bytes, end: bytes = b"") -> Answer:
     def answer(connection: socket.socket, path: str, server: SourceServer) -> None:
         connection.sendall(head)
-        while not server.closing.wait(0.05):
+        for _ in range(100):
+            if server.closing.wait(0.05):
+                return
             connection.sendall(drop)
+        connection.sendall(end)
 
     return answer
 
@@ -151,21 +153,35 @@ def _stopping(connection: socket.socket, path: str, server: SourceServer) -> Non
     server.closing.wait(10)
 
 
-SLOW: dict[str, Answer] = {
-    "silent": _silent,
-    "headers without end": _dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-    "interim answers without end": _dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "a body in drops": _dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
-    "a body that stops": _stopping,
+# Each is slow in a way that only the limit beside it sees. The dripping ones would come to a good end, given time.
+SLOW: dict[str, tuple[Limits, Answer]] = {
+    "silent": (Limits(read_s=0.3), _silent),
+    "a body that stops": (Limits(read_s=0.3), _stopping),
+    "headers in drops": (
+        Limits(answer_s=0.5),
+        _dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", b"Content-Length: 0\r\n\r\n"),
+    ),
+    "interim answers": (
+        Limits(answer_s=0.5),
+        _dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ),
+    "a body in drops": (Limits(total_s=0.5), _dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"x")),
 }
 
 
 @pytest.mark.parametrize("kind", SLOW)
 def test_a_slow_server_is_given_up(kind: str) -> None:
-    with source_server(SLOW[kind]) as server:
+    limits, answer = SLOW[kind]
+    with source_server(answer) as server:
         with pytest.raises(SourceUnreachable, match="did not answer in time") as failure:
-            _body(Outgoing(networks=LOOPBACK, limits=SHORT), f"{server.url}/clip.mp4?token=hush")
+            _body(Outgoing(networks=LOOPBACK, limits=limits), f"{server.url}/clip.mp4?token=hush")
         assert "hush" not in failure.value.message
+
+
+def test_the_limit_for_the_answer_is_not_one_for_the_body() -> None:
+    with source_server(_dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"x")) as server:
+        outgoing = Outgoing(networks=LOOPBACK, limits=Limits(answer_s=2.0))
+        assert _body(outgoing, server.url) == b"x" * 100
 
 
 def test_a_check_ends_a_wait_at_once_and_its_error_comes_out_unchanged() -> None:
