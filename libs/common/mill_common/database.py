@@ -15,6 +15,14 @@ from sqlmodel import Session
 T = TypeVar("T")
 
 RETRIES = 5
+# A server that vanished without a word is noticed well within a lease. Seconds, then milliseconds.
+_POSTGRES = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 # Deadlock found, serialisation failure, and SQLite's own words for "somebody else is writing".
 _TRANSIENT = ("40P01", "40001")
 _UNGUESSED = {"synchronize_session": False}
@@ -31,9 +39,14 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
-        if self.is_sqlite:
-            _tune_sqlite(self.engine)
+        self.engine = create_engine(
+            parsed,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={} if self.is_sqlite else _POSTGRES,
+        )
+        (_tune_sqlite if self.is_sqlite else _tune_postgres)(self.engine)
         self._writer = self.engine.execution_options(mill_write=True)
 
     @contextmanager
@@ -75,11 +88,20 @@ def _is_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "pgcode", None) in _TRANSIENT or any(text in str(error.orig) for text in _BUSY)
 
 
+def _tune_postgres(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # A process that was stopped in a transaction must not hold its job's row for ever.
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = '120s'")
+        connection.commit()
+
+
 def _tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sentry_sdk
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from mill_common.errors import LeaseLost, MillError, PermanentError, ShuttingDown, Stopped, TaskCancelled
 from mill_common.queue import NewOutput, TaskQueue
@@ -23,13 +23,18 @@ class UnknownKind(PermanentError):
     code = "unknown_kind"
 
 
+class _Unsettled(Exception):
+    """The database went away while the completion was written."""
+
+
 def attempt(task: RunningTask, handler: Handler | None, queue: TaskQueue, store: ObjectStore) -> None:
     """Run the handler and record the outcome. Never raises: what cannot be recorded is left to the lease."""
     try:
         _complete(task, handler, queue, store)
-    except SQLAlchemyError as error:
-        # Whether the completion was committed is unknown, so its objects must stay. If it was, the fence stops `fail`.
-        _record_failure(task, error, queue)
+    except _Unsettled as error:
+        # Whether the completion was committed is unknown. Only if `fail` gets past the fence may its objects go.
+        if _record_failure(task, error, queue):
+            _discard(store, _attempt_keys(store, task))
     except Exception as error:  # noqa: BLE001 - the attempt's history is where a handler's error goes
         _discard(store, _attempt_keys(store, task))
         _put_down(task, task.reason or error, queue)
@@ -44,7 +49,10 @@ def _complete(task: RunningTask, handler: Handler | None, queue: TaskQueue, stor
     result = handler(task)
     task.raise_if_stopped()
     intermediate = [output for output in task.outputs().values() if output.intermediate] if result.publish else []
-    queue.finish(task.claim, result, task.made, task.spent)
+    try:
+        queue.finish(task.claim, result, task.made, task.spent)
+    except (OperationalError, InterfaceError) as error:
+        raise _Unsettled from error
     log.info("task_completed", cpu_s=round(task.spent.cpu_s, 3))
     _discard(store, (key for output in intermediate for key in keys_of(output)))
 
@@ -61,23 +69,33 @@ def _put_down(task: RunningTask, reason: Exception, queue: TaskQueue) -> None:
         return
     log.info("task_put_down", reason=reason.code)
     try:
+        if isinstance(reason, ShuttingDown):
+            reason = _release(task, queue)
         if isinstance(reason, TaskCancelled):
             queue.acknowledge_cancel(task.claim, task.spent)
-        elif isinstance(reason, ShuttingDown):
-            queue.release(task.claim, task.spent)
-    except TaskCancelled:
-        queue.acknowledge_cancel(task.claim, task.spent)
     except (LeaseLost, SQLAlchemyError) as error:
         log.info("task_left_to_its_lease", error=type(error).__name__)
 
 
-def _record_failure(task: RunningTask, error: Exception, queue: TaskQueue) -> None:
+def _release(task: RunningTask, queue: TaskQueue) -> Stopped:
+    try:
+        queue.release(task.claim, task.spent)
+    except TaskCancelled as cancelled:
+        return cancelled
+    return ShuttingDown()
+
+
+def _record_failure(task: RunningTask, error: Exception, queue: TaskQueue) -> bool:
+    """Whether the failure was written."""
     try:
         queue.fail(task.claim, error, task.spent)
     except Stopped as reason:
         _put_down(task, reason, queue)
-    except SQLAlchemyError as unwritten:
-        log.warning("task_left_to_its_lease", error=type(unwritten).__name__)
+        return False
+    except Exception as unwritten:
+        log.exception("task_left_to_its_lease", exc_info=unwritten)
+        return False
+    return True
 
 
 def _report(error: Exception) -> None:
@@ -91,7 +109,8 @@ def _report(error: Exception) -> None:
 def _attempt_keys(store: ObjectStore, task: RunningTask) -> list[str]:
     try:
         return [stat.key for stat in store.list(task.prefix)]
-    except MillError:
+    except Exception as error:  # noqa: BLE001 - see `_discard`
+        log.warning("objects_not_discarded", error=type(error).__name__)
         return []  # the sweep of orphaned objects finds them later
 
 
@@ -99,5 +118,5 @@ def _discard(store: ObjectStore, keys: Iterable[str]) -> None:
     try:
         if found := list(keys):
             store.delete(found)
-    except MillError as error:
-        log.warning("objects_not_discarded", code=error.code)
+    except Exception as error:  # noqa: BLE001 - storage in trouble must not keep the outcome from being recorded
+        log.warning("objects_not_discarded", error=type(error).__name__)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+import sentry_sdk
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,7 +24,7 @@ from mill_common.worker.running import RunningTask
 
 log = structlog.get_logger(__name__)
 
-_BEAT_S = 1.0
+_BEAT_S = 1.0  # how often tasks are looked after, at the most
 
 
 def worker_name(service: str) -> str:
@@ -56,8 +57,10 @@ class Runner:
         self._store = store
         self._settings = settings
         self._free = threading.Semaphore(slots)
+        self.idle = threading.Event()  # set while a slot waits for work
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._beat_s = min(_BEAT_S, settings.heartbeat_s)
         self._running: set[RunningTask] = set()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=f"{service}-slot")
@@ -71,14 +74,19 @@ class Runner:
 
     def wake(self) -> None:
         """Look for work now."""
+        self.idle.clear()
         self._wake.set()
 
-    def stop(self) -> None:
-        """Claim no more, hand back what runs, and wait until it is handed back."""
+    def ask_to_stop(self) -> None:
+        """Claim no more, and have what runs handed back."""
         self._stopping.set()
         self._wake.set()
         for task in self._tasks():
             task.put_down(ShuttingDown())
+
+    def stop(self) -> None:
+        """Claim no more, hand back what runs, and wait until it is handed back."""
+        self.ask_to_stop()
         self._claiming.join()  # before the pool goes, or it might still submit to it
         self._pool.shutdown(wait=True)
         self._beating.join()
@@ -96,7 +104,9 @@ class Runner:
             task = self._take()
             if task is None:
                 self._free.release()
+                self.idle.set()
                 self._wake.wait(self._settings.poll_s)
+                self.idle.clear()
             else:
                 self._pool.submit(self._run, task)
 
@@ -105,6 +115,10 @@ class Runner:
             claim = self._queue.claim(self.queue_name, self.name)
         except SQLAlchemyError as error:
             log.warning("claim_failed", error=type(error).__name__)
+            return None
+        except Exception as error:
+            log.exception("claim_crashed", exc_info=error)
+            sentry_sdk.capture_exception(error)
             return None
         return self._begin(claim) if claim else None
 
@@ -135,12 +149,17 @@ class Runner:
         while not self._stopping.is_set() or self._tasks():
             for task in self._tasks():
                 self._beat(task)
-            time.sleep(_BEAT_S / 10 if self._stopping.is_set() else _BEAT_S)
+            if self._stopping.wait(self._beat_s):
+                time.sleep(self._beat_s / 10)
 
     def _beat(self, task: RunningTask) -> None:
         try:
             task.beat()
         except SQLAlchemyError as error:
             log.warning("heartbeat_failed", task=str(task.claim.task_id), error=type(error).__name__)
+        except Exception as error:
+            log.exception("heartbeat_crashed", task=str(task.claim.task_id), exc_info=error)
+            sentry_sdk.capture_exception(error)
+        finally:
             if task.lease_may_be_over():
                 task.put_down(LeaseLost())

@@ -25,10 +25,16 @@ class Woken:
         for runner in self._runners:
             runner.start()
             log.info("worker_started", worker=runner.name, queue=runner.queue_name)
-        self._listener = listen(self._broker, {runner.queue_name: runner.wake for runner in self._runners})
+        self._listener = listen(
+            self._broker,
+            wakes={runner.queue_name: runner.wake for runner in self._runners},
+            idle={runner.queue_name: runner.idle for runner in self._runners},
+        )
 
     def stop(self) -> None:
         """Hand back what runs and stop."""
+        for runner in self._runners:
+            runner.ask_to_stop()
         for runner in self._runners:
             runner.stop()
             log.info("worker_stopped", worker=runner.name)
