@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from mill_api.app import create_app
 from mill_api.bootstrap import prepare
+from mill_api.openapi import Endpoint
 from mill_api.server import make_server
 from mill_common.queue import TRANSCODE, Claim, NewOutput, NewTask, Spent, TaskResult
 from mill_common.resources import Resources
@@ -40,6 +41,11 @@ class Gateway:
     resources: Resources
     admin: httpx.Client
     app: Starlette
+
+    def endpoints(self) -> list[Endpoint]:
+        """What serves each path."""
+        found = (getattr(route, "endpoint", None) for route in self.app.routes)
+        return [endpoint for endpoint in found if isinstance(endpoint, Endpoint)]
 
     def idle_uploads(self) -> bool:
         """Whether no body is on its way to storage."""

@@ -11,7 +11,6 @@ import pytest
 from api.running import Gateway, claim, complete, plan, submit, upload
 from sqlmodel import select
 
-from mill_common.broker import listen
 from mill_common.errors import SourceUnreadable
 from mill_common.models import Job, Task
 from mill_common.queue import TRANSCODE, NewTask, Spent, TaskResult
@@ -59,13 +58,13 @@ RENDITION = ("width", "height", "size_bytes", "compression_ratio", "sha256", "do
 
 
 def test_accepting_a_job_wakes_a_worker(gateway: Gateway, ada: httpx.Client) -> None:
-    woken = threading.Event()
-    worker = listen(gateway.resources.broker, [TRANSCODE], lambda _queue: woken.set())
-    try:
-        submit(ada)
-        assert woken.wait(20)
-    finally:
-        worker.stop()
+    submit(ada)
+    waiting = gateway.resources.broker.consume(TRANSCODE, prefetch=1, timeout=20_000)
+    message = next(waiting)
+    assert message is not None
+    assert message.queue_name == TRANSCODE
+    waiting.ack(message)
+    waiting.close()
 
 
 def test_a_url_is_fetched_first(gateway: Gateway, ada: httpx.Client) -> None:

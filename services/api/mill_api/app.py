@@ -22,7 +22,7 @@ from mill_api.headers import CommonHeaders
 from mill_api.health import StoreCheck
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import STREAM, endpoints
-from mill_api.problems import of_accident, of_http_exception, of_mill_error
+from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.resources import Resources
 from mill_common.errors import MillError
 from mill_common.signing import Signer
@@ -44,7 +44,6 @@ def create_app(resources: Resources) -> Starlette:
             MillError: of_mill_error,
             HTTPException: of_http_exception,
             ClientDisconnect: _client_left,
-            Exception: of_accident,
         },
         lifespan=_lifespan,
     )

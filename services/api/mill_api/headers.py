@@ -9,7 +9,10 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mill_api.problems import of_accident
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +55,11 @@ class CommonHeaders:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, with_headers)
+            except Exception as error:
+                # Starlette would answer outside of this, without the headers. Raised again for the server's log.
+                if not status:
+                    await of_accident(Request(scope), error)(scope, receive, with_headers)
+                raise
             finally:
                 seconds = round(time.perf_counter() - began, 4)
                 log.info("request", method=scope["method"], path=_path(scope), status=status, seconds=seconds)

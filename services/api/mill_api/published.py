@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from mill_common.models import Output
 from mill_common.storage.keys import type_by_suffix
 
-_RENDITION = re.compile(r"(\d+p)\.mp4")
+_RENDITION = re.compile(r"([0-9]+p)\.mp4")
 ALIASES = {
     "audio": "audio.mp3",
     "transcript_txt": "transcript.txt",
@@ -70,7 +70,7 @@ def find_file(outputs: Sequence[Output], name: str) -> PublishedFile | None:
 
 def name_of(alias: str) -> str:
     """The file name that an alias stands for; any other name stands for itself."""
-    if re.fullmatch(r"\d{1,5}p", alias):
+    if re.fullmatch(r"[0-9]{1,5}p", alias):
         return f"{alias}.mp4"
     return ALIASES.get(alias, alias)
 

@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from mill_api.problems import problem
 from mill_common.storage.base import ObjectStore
 
-_RANGE = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
