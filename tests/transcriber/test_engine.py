@@ -296,7 +296,7 @@ from mill_transcriber.handlers import engine_for, options_from
 settings = Settings(whisper_model="tiny-digits", whisper_batch=1)
 task = FolderTask(Path(sys.argv[1]), settings)
 engine = engine_for(options_from(settings))
-task.on_progress = lambda fraction: print(engine.pid, flush=True)
+task.on_progress = lambda fraction: fraction and print(engine.pid, flush=True)
 engine.transcribe(task, Path(sys.argv[2]), None)
 """
 
