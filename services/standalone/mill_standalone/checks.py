@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -68,6 +69,8 @@ def _model(settings: Settings) -> Check:
 
 
 def _database(settings: Settings) -> Check:
+    if settings.database_url.startswith("sqlite:") and not Path(settings.database_url.partition("///")[2]).exists():
+        return _to_be_made("database", Path(settings.database_url.partition("///")[2]))
     database = Database(settings.database_url)
     try:
         database.check()
@@ -94,6 +97,8 @@ def _broker(settings: Settings) -> Check:
 
 
 def _storage(settings: Settings) -> Check:
+    if settings.storage_url.startswith("file://") and not Path(settings.storage_url.partition("://")[2]).exists():
+        return _to_be_made("storage", Path(settings.storage_url.partition("://")[2]))
     try:
         open_store(settings).check()
         return _ok("storage", _without_secrets(settings.storage_url))
@@ -110,6 +115,14 @@ def _disk(settings: Settings) -> Check:
     return Check(
         name="disk", status="warning", detail=detail, mend="free some space, or set MILL_SCRATCH_DIR elsewhere"
     )
+
+
+def _to_be_made(name: str, path: Path) -> Check:
+    # Looking must not make anything: a check leaves the machine as it was.
+    folder = _existing(path)
+    if os.access(folder, os.W_OK):
+        return _ok(name, f"{path} will be made by `mill up`")
+    return Check(name=name, status="failed", detail=f"{folder} is not writable", mend="give --data a folder of yours")
 
 
 def _existing(folder: Path) -> Path:
