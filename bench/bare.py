@@ -7,16 +7,15 @@ import shlex
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from transcoder.in_process import FolderJob, FolderTask
+from transcoder.in_process import FolderJob
 
-from mill_common.queue import NewTask, TaskResult
 from mill_common.settings import Settings
-from mill_common.worker import Handler, TaskContext
+from mill_common.worker import TaskContext
 from mill_transcoder import commands
 from mill_transcoder.handlers import HANDLERS
 from mill_transcoder.process import Ended, run_child
@@ -30,24 +29,10 @@ class Cost:
     cpu_s: float
 
 
-@dataclass
-class RecordedJob(FolderJob):
-    """A job that keeps its scratch folders, so that its commands can be run again."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def run_task(self, planned: NewTask, handler: Handler) -> TaskResult:
-        """Run one task and leave its scratch folder."""
-        task = self.task(planned.name, planned.params)
-        result = handler(task)
-        self._settle(planned, task, result)
-        return result
-
-
 def bare_script(video: Path, folder: Path, settings: Settings) -> Path:
     """Run a job's handlers once and write the commands that they ran as a shell script."""
-    job = RecordedJob.of(folder, video)
-    job.settings = settings
+    job = FolderJob.of(folder, video)
+    job.settings, job.keep_scratch = settings, True
     lines: list[str] = ["set -e"]
 
     def record(task: TaskContext, argv: Sequence[str], *, cwd: Path, **options: Any) -> Ended:
@@ -70,6 +55,3 @@ def run_script(*scripts: Path) -> Cost:
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return Cost(time.monotonic() - begun, cpu)
-
-
-__all__ = ["Cost", "FolderTask", "bare_script", "run_script"]

@@ -24,7 +24,7 @@ def run(folder: Path) -> list[Result]:
         spec = JobSpec(transcript=None)
         jobs = [mill.client.jobs.create(upload_id=upload.id, spec=spec) for upload in uploads]
         ended = [mill.client.jobs.wait(job.job_id) for job in jobs]
-    first = min(job.created_at for job in ended)
+    first = min(job.created_at for job in ended if job.created_at)
     last = max(job.completed_at for job in ended if job.completed_at)
     wall = (last - first).total_seconds()
     return [

@@ -21,9 +21,10 @@ from mill_client import Client, MillClientError
 class Server:
     """A running server."""
 
-    def __init__(self, process: psutil.Process, client: Client) -> None:
+    def __init__(self, process: psutil.Process, client: Client, key: str) -> None:
         self.process = process
         self.client = client
+        self.key = key
 
     def cpu_s(self) -> float:
         """CPU seconds of the server and of the children that it has waited for."""
@@ -50,7 +51,7 @@ def server(folder: Path, **settings: str) -> Iterator[Server]:
     try:
         with Client(f"http://127.0.0.1:{port}", key) as client:
             _await_ready(client, child)
-            yield Server(psutil.Process(child.pid), client)
+            yield Server(psutil.Process(child.pid), client, key)
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(60)

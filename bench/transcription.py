@@ -34,7 +34,9 @@ def _transcribe(client: Client, speech: Path) -> float:
     upload = client.uploads.send(speech)
     job = client.jobs.create(upload_id=upload.id, spec=JobSpec(audio=False))
     done = client.jobs.wait(job.job_id)
-    return float(done.processing_time["transcribe"])
+    seconds = done.processing_time["transcribe"]
+    assert seconds is not None
+    return seconds
 
 
 def _bare(speech: Path) -> float:

@@ -29,7 +29,7 @@ def run(folder: Path) -> list[Result]:
 
 
 def _send(mill: Server, size: int) -> None:
-    headers = {"X-API-Key": mill.client.api_key, "Content-Length": str(size)}
+    headers = {"X-API-Key": mill.key, "Content-Length": str(size)}
     url = f"{mill.client.url}/api/v1/uploads?filename=zeros.mp4"
     answer = httpx.post(url, content=_zeros(size), headers=headers, timeout=600)
     answer.raise_for_status()
