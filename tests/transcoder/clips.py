@@ -146,6 +146,10 @@ CLIPS: dict[str, Callable[[Path, Get], Path]] = {
     "white_hdr": made(
         "hdr.mp4", "-f", "lavfi", "-t", "2", "-i", "color=white:s=320x180:r=25", "-vf", TO_PQ, *FAST, *PQ
     ),
+    # The header of this one announces sound, but nothing is ever heard.
+    "silent_track": made(
+        "silent.mkv", *picture(), *tone(), *FAST, *AAC, "-bsf:a", "noise=drop=1", "-map", "0:v", "-map", "1:a"
+    ),
     "tiny": made("tiny.mp4", *picture(size="64x48"), *tone(), *FAST, *AAC),
     "fast": made("fast.mp4", *picture(2, rate="120"), *FAST),
     "one_frame": made("one_frame.mp4", *picture(0.04), *FAST),

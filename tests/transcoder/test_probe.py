@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from transcoder.conftest import Clip, MakeJob
+from transcoder.looking import streams
 
 from mill_common.errors import SourceUnreadable
 from mill_transcoder.described import read_media
@@ -80,6 +81,11 @@ def test_the_facts_of_deep_pictures(name: str, pixel_format: str, hdr: bool, cli
     video = facts(clip, job_of, name).video
     assert video is not None
     assert (video.pixel_format, video.hdr) == (pixel_format, hdr)
+
+
+def test_a_track_without_a_packet_is_none(clip: Clip, job_of: MakeJob) -> None:
+    assert streams(clip("silent_track")).keys() == {"video", "audio"}
+    assert facts(clip, job_of, "silent_track").audio is None
 
 
 def test_the_default_sound_track_is_used() -> None:

@@ -84,6 +84,7 @@ def _measure(task: TaskContext, path: Path, media: MediaInfo) -> MediaInfo:
         ends = {**all_ends(task, path), **ends}
     if not indexes & ends.keys():
         raise SourceUnreadable("The source holds no audio or video that can be decoded.")
+    media = _without_empty(media, ends)
     measured = max(ends.values()) - media.start_s
     if media.container in DECLARING and falls_short(measured, media.duration_s):
         raise SourceUnreadable(
@@ -93,14 +94,20 @@ def _measure(task: TaskContext, path: Path, media: MediaInfo) -> MediaInfo:
     return _with_ends(media, ends)
 
 
+def _without_empty(media: MediaInfo, ends: Mapping[int, float]) -> MediaInfo:
+    """A stream that a header announces but of which there is no packet is none."""
+    video = media.video if media.video and media.video.index in ends else None
+    audio = media.audio if media.audio and media.audio.index in ends else None
+    return replace(media, video=video, audio=audio)
+
+
 def _with_ends(media: MediaInfo, ends: Mapping[int, float]) -> MediaInfo:
     video, audio = media.video, media.audio
     if video:
-        end_s = ends.get(video.index, video.start_s)
         # The last packet of a stream may carry no duration: a picture lasts at least one frame.
-        video = replace(video, end_s=max(end_s, video.start_s + float(1 / video.fps)))
+        video = replace(video, end_s=max(ends[video.index], video.start_s + float(1 / video.fps)))
     if audio:
-        audio = replace(audio, end_s=max(audio.start_s, ends.get(audio.index, audio.start_s)))
+        audio = replace(audio, end_s=max(audio.start_s, ends[audio.index]))
     main = video or audio
     assert main is not None
     return replace(media, video=video, audio=audio, duration_s=round(main.end_s - main.start_s, 6))

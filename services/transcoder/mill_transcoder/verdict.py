@@ -44,12 +44,13 @@ REASONS = (
 
 def failed_on_source(ended: Ended, program: str) -> MillError:
     """The error for a child that read the source and ended badly."""
-    if error := machine_at_fault(ended, program):
-        return error
     if any(sign in ended.stderr for sign in REFUSED):
         return SourceRefused("Files of this kind are not accepted.")
+    # Before the machine is blamed: some versions say that they lack memory for one stream too many.
     if any(sign in ended.stderr for sign in TOO_LARGE):
         return SourceTooLarge("The source has more pixels or streams than are accepted.")
+    if error := machine_at_fault(ended, program):
+        return error
     reason = next((reason for sign, reason in REASONS if sign in ended.stderr), "it is damaged")
     return SourceUnreadable(f"The source cannot be decoded: {reason}.")
 
