@@ -124,6 +124,14 @@ def test_a_body_without_end_is_cut_off_at_the_limit(answer: Answer, tmp_path: Pa
     assert (tmp_path / "f").stat().st_size <= 1_000_000
 
 
+def test_one_byte_over_the_limit_is_too_many(tmp_path: Path) -> None:
+    with (
+        source_server(sent(CHUNKED + b"b\r\n" + b"x" * 11 + b"\r\n0\r\n\r\n")) as server,
+        pytest.raises(SourceTooLarge),
+    ):
+        download(OUTGOING, server.url, tmp_path / "f", max_bytes=10)
+
+
 def test_a_body_of_exactly_the_limit_is_taken(tmp_path: Path) -> None:
     with source_server(reply(b"x" * 10)) as server:
         assert download(OUTGOING, server.url, tmp_path / "f", max_bytes=10).size == 10
