@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from mill_common.clock import UtcDateTime
 from sqlalchemy.dialects import postgresql
+
+from mill_common.clock import UtcDateTime
 
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
