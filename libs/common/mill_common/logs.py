@@ -7,12 +7,8 @@ import sys
 
 import structlog
 
+from mill_common.redact import redact
 from mill_common.settings import Settings
-
-# Values under these names never reach a log.
-SECRETS = frozenset(
-    {"api_key", "key", "secret", "password", "token", "authorization", "signature", "dsn", "source_url"}
-)
 
 
 def configure_logs(settings: Settings, service: str) -> None:
@@ -22,8 +18,9 @@ def configure_logs(settings: Settings, service: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _hide_secrets,
+        _named(service),
         structlog.processors.format_exc_info,
+        _without_secrets,  # after the traceback was made text: it may quote an address with its password
     ]
     console = settings.log_format == "console"
     last: structlog.typing.Processor = (
@@ -47,8 +44,16 @@ def configure_logs(settings: Settings, service: str) -> None:
     root.setLevel(settings.log_level)
     for noisy in ("dramatiq", "urllib3", "httpx", "httpcore", "alembic", "faster_whisper", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(service=service)
 
 
-def _hide_secrets(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {name: "***" if name in SECRETS else value for name, value in event.items()}
+def _named(service: str) -> structlog.typing.Processor:
+    # Not a bound variable: threads start without those.
+    def name(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"service": service, **event}
+
+    return name
+
+
+def _without_secrets(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    # Names that begin with an underscore are structlog's own, among them the standard library's record.
+    return {name: value if name.startswith("_") else redact(value, name) for name, value in event.items()}

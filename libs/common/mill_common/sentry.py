@@ -8,6 +8,7 @@ from typing import Any
 import sentry_sdk
 
 from mill_common.errors import PermanentError, Stopped
+from mill_common.redact import redact
 from mill_common.settings import Settings
 
 
@@ -33,4 +34,4 @@ def init_sentry(settings: Settings, service: str) -> bool:
 def _before_send(event: Any, hint: dict[str, Any]) -> Any:
     error = (hint.get("exc_info") or (None, None, None))[1]
     # A bad source and a handed-back task are answers, not defects.
-    return None if isinstance(error, PermanentError | Stopped) else event
+    return None if isinstance(error, PermanentError | Stopped) else redact(event)
