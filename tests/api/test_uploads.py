@@ -12,6 +12,7 @@ import pytest
 from api.running import Gateway, submit, upload
 from sqlmodel import select
 
+from mill_api import body_stream
 from mill_common.models import Upload
 from mill_common.settings import Settings
 
@@ -124,6 +125,25 @@ def test_a_client_that_leaves_mid_body_leaves_nothing(any_gateway: Gateway, form
     until(any_gateway.idle_uploads)
     assert len(stored(any_gateway)) == 1
     assert rows(any_gateway) == 1
+
+
+def test_a_client_that_stops_sending_is_let_go(
+    gateway: Gateway, ada: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_stream, "STALL_S", 0.2)
+    port = int(gateway.url.rsplit(":", 1)[1])
+    fields = {
+        "Host": "a",
+        "X-API-Key": ada.headers["X-API-Key"],
+        "Content-Type": "video/mp4",
+        "Content-Length": "99999",
+    }
+    lines = [f"POST {UPLOADS} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall("\r\n".join(lines).encode() + b"so much and no more")
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert (stored(gateway), rows(gateway)) == ([], 0)
 
 
 @pytest.mark.parametrize("announced", [True, False])

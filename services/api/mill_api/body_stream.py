@@ -8,12 +8,20 @@ import io
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from mill_common.errors import MillError
+from mill_common.errors import MillError, TransientError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BLOCK = 2**20  # bytes fetched from the event loop at a time
+STALL_S = 60.0  # a client that sends nothing for so long has left, whatever its connection says
+
+
+class BodyStalled(TransientError):
+    """The body stopped coming."""
+
+    code = "body_stalled"
+    status = 408
 
 
 class BodyStream(io.RawIOBase):
@@ -54,6 +62,7 @@ class BodyStream(io.RawIOBase):
         Raises:
             MillError: The `error` this was made with, once more than `limit` bytes came.
             ClientDisconnect: The client left before the end.
+            BodyStalled: Nothing came for `STALL_S` seconds.
         """
         if not self._block and not self._ended:
             asyncio.run_coroutine_threadsafe(self._fetch(), self._loop).result()
@@ -70,11 +79,18 @@ class BodyStream(io.RawIOBase):
     async def _fetch(self) -> None:
         parts: list[bytes] = []
         size = 0
-        async for part in self._blocks:
+        while size < BLOCK and not self._ended:
+            part = await self._next()
             parts.append(part)
             size += len(part)
-            if size >= BLOCK:
-                break
-        else:
-            self._ended = True
         self._block = memoryview(b"".join(parts))
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(STALL_S):
+                return await anext(self._blocks)
+        except StopAsyncIteration:
+            self._ended = True
+            return b""
+        except TimeoutError:
+            raise BodyStalled from None

@@ -22,7 +22,7 @@ from mill_common.clock import db_now
 from mill_common.errors import PermanentError, SourceMissing, StorageUnavailable
 from mill_common.ids import uuid7
 from mill_common.models import Upload
-from mill_common.storage.base import ObjectStat, UploadInvalid, UploadPart
+from mill_common.storage.base import LINK_MAX_S, ObjectStat, UploadInvalid, UploadPart
 
 PART_BYTES = 16 * 2**20  # a larger source comes in parts, at least this large
 MAX_PARTS = 1000
@@ -125,6 +125,23 @@ def _announce(wired: Resources, owner_id: str, body: DirectUploadRequest, conten
     key = f"uploads/{upload_id}"
     in_parts = body.size > PART_BYTES
     multipart_id = wired.store.start_multipart(key, content_type=content_type) if in_parts else None
+    try:
+        return _remember(wired, owner_id, body, content_type, key, upload_id, multipart_id)
+    except BaseException:
+        if multipart_id is not None:
+            wired.store.abort_multipart(key, multipart_id)
+        raise
+
+
+def _remember(
+    wired: Resources,
+    owner_id: str,
+    body: DirectUploadRequest,
+    content_type: str,
+    key: str,
+    upload_id: UUID,
+    multipart_id: str | None,
+) -> Upload:
     with wired.database.write() as session:
         ensure_owner(session, owner_id)
         row = Upload(
@@ -150,7 +167,7 @@ def part_size(size: int) -> int:
 
 def _where_to(wired: Resources, row: Upload) -> dict[str, Any]:
     settings, store = wired.settings, wired.store
-    expires_s = settings.upload_expires_s
+    expires_s = min(settings.upload_expires_s, LINK_MAX_S)
     if row.multipart_id is None:
         return {"method": "put", "url": public(settings, store.presign_put(row.object_key, expires_s=expires_s))}
     each = part_size(row.size)

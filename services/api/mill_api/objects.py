@@ -8,7 +8,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mill_api.body_stream import BLOCK, BodyStream
+from mill_api.body_stream import BLOCK, BodyStalled, BodyStream
 from mill_api.limits import announced_size, limit_body
 from mill_api.openapi import operation
 from mill_api.outputs import PARTIAL, RangeNotSatisfiable
@@ -49,7 +49,7 @@ def get_object(request: Request, key: str) -> Response:
     tag="objects",
     scope=None,
     consumes=["*/*"],
-    raises=[SignatureInvalid, LinkExpired, SourceMissing, UploadTooLarge, StorageUnavailable],
+    raises=[SignatureInvalid, LinkExpired, SourceMissing, UploadTooLarge, BodyStalled, StorageUnavailable],
 )
 async def put_object(request: Request, key: str) -> Response:
     """Write an object, or a part of one, under a signed URL. Answers with its ETag."""

@@ -163,7 +163,9 @@ class _OutputsOf:
         output = self.named.get("hls/")
         if output is None or "master.m3u8" not in output.files:
             return HlsView(**self._missing(self.spec.hls, "video"), renditions={})
-        token = make_token(self.signer, self.job.id, self.settings.link_expires_s)
+        # Whoever begins to play in time may play to the end.
+        length_s = int(self.media.get("duration_s") or 0)
+        token = make_token(self.signer, self.job.id, self.settings.link_expires_s + length_s)
         base = public(self.settings, f"/stream/{self.job.id}/{token}/")
         renditions = {
             name: StreamView(segments_count=facts.get("segments"), playlist_url=base + facts["playlist"])

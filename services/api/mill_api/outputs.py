@@ -19,6 +19,7 @@ from mill_api.resources import resources
 from mill_common.errors import PermanentError, StorageUnavailable
 from mill_common.models import Output
 from mill_common.queue import JobNotFound
+from mill_common.storage.base import LINK_MAX_S
 
 PARTIAL = {206: "The range asked for.", 304: "Unchanged since the ETag or date given."}
 
@@ -58,7 +59,7 @@ class FileList(BaseModel):
 def list_outputs(request: Request, job_id: UUID) -> FileList:
     """List every file of a job, those of its stream included. Empty until the job has completed."""
     wired = resources(request)
-    expires_s = wired.settings.link_expires_s
+    expires_s = min(wired.settings.link_expires_s, LINK_MAX_S)
     files = [
         FileView(
             name=file.name,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
 import structlog
 from pydantic import BaseModel, Field, ValidationError
@@ -74,14 +74,6 @@ class NotFound(PermanentError):
 
     code = "not_found"
     status = 404
-
-
-class Busy(MillError):
-    """The server has its hands full."""
-
-    code = "too_many_requests"
-    status = 429
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 def problem(request: Request, *, status: int, code: str, title: str, detail: str, **more: Any) -> Response:

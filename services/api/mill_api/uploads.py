@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 from starlette.requests import Request
 
 from mill_api.auth import caller
-from mill_api.body_stream import BLOCK, BodyStream
+from mill_api.body_stream import BLOCK, BodyStalled, BodyStream
 from mill_api.fields import Filename, Time, tidy_filename
 from mill_api.form_file import FormFile
 from mill_api.limits import announced_size, limit_body
@@ -91,7 +91,7 @@ class _Source:
     query=UploadQuery,
     consumes=[BYTES, "video/*", "audio/*", FORM],
     returns=UploadView,
-    raises=[UploadTooLarge, StorageUnavailable],
+    raises=[UploadTooLarge, BodyStalled, StorageUnavailable],
 )
 async def create_upload(request: Request, query: UploadQuery) -> UploadView:
     """Hand in a source: its bytes as the body, or a form with one file in the field `file`.
