@@ -76,6 +76,15 @@ def test_a_child_hands_back_its_words_status_and_use(task_of: Callable[..., Fold
     assert (task.cpu_s, task.log_tail) == (ended.cpu_s, "err\n")
 
 
+def test_a_small_child_of_a_large_worker_is_small(task_of: Callable[..., FolderTask]) -> None:
+    ballast = b"x" * (64 * 2**20)
+    task = task_of()
+    ended = run_child(task, ["sleep", "0.5"], cwd=task.scratch)
+    assert 0 < ended.peak_memory < len(ballast)
+    ended = run(task, "import time; x = b'x' * (200 * 2**20); time.sleep(0.5)")
+    assert ended.peak_memory > 200 * 2**20
+
+
 def test_a_child_that_floods_stderr_ends_and_only_the_last_of_it_is_kept(task_of: Callable[..., FolderTask]) -> None:
     ended = run(task_of(), "import sys\nfor n in range(400_000): sys.stderr.write(f'line {n} of a flood\\n')")
     assert ended.code == 0

@@ -7,7 +7,6 @@ drained. A worker may be told to stop or be killed: the child's whole process gr
 from __future__ import annotations
 
 import os
-import resource
 import selectors
 import shutil
 import signal
@@ -16,12 +15,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from mill_common.errors import ChildFailed, ChildStalled
+from mill_common.errors import ChildFailed
 from mill_common.worker.context import TaskContext
+from mill_transcoder.limits import limited
 from mill_transcoder.streams import Lines, Tail
+from mill_transcoder.vitals import Clock, bytes_below, peak_memory
 
 TERMINATE_S = 10.0  # between SIGTERM and SIGKILL
 TICK_S = 0.1
@@ -38,26 +38,6 @@ class Ended:
     stderr: str  # its end
     cpu_s: float
     peak_memory: int  # bytes
-
-
-class Clock:
-    """When the child last showed a sign of getting on: media time, frames or bytes moved."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._seen: dict[str, object] = {}
-        self._moved_at = time.monotonic()
-
-    def note(self, sign: str, value: object) -> None:
-        """A sign that stands still, however often it is repeated, is none."""
-        if self._seen.get(sign) != value:
-            self._seen[sign] = value
-            self._moved_at = time.monotonic()
-
-    def check(self, name: str) -> None:
-        """Raises ChildStalled when nothing moved for too long."""
-        if time.monotonic() - self._moved_at > self._limit_s:
-            raise ChildStalled(f"{name} made no progress for {self._limit_s:g} seconds and was stopped")
 
 
 def run_child(
@@ -97,11 +77,12 @@ class _Child:
         self._stdout = Lines(on_line, MAX_STDOUT)
         self._stderr = Tail()
         self._stopping = False
+        self._peak = 0
         task.raise_if_stopped()
         # prlimit and setpriv would hide that the command is missing behind an exit status.
         if shutil.which(argv[0]) is None:
             raise ChildFailed(f"{self._name} could not be started: it is not there")
-        self._process = _start([*_limits(task), *argv], cwd)
+        self._process = _start([*limited(task.settings), *argv], cwd)
         self._selector = selectors.DefaultSelector()
         for stream, sink in ((self._process.stdout, self._stdout), (self._process.stderr, self._stderr)):
             assert stream is not None
@@ -110,14 +91,17 @@ class _Child:
 
     def watch(self) -> None:
         """Serve the pipes until the child has ended."""
-        look_at = 0.0
+        look_at = sample_at = 0.0
         while not self._ended():
             self._drain(TICK_S)
+            if time.monotonic() >= sample_at:
+                sample_at = time.monotonic() + TICK_S
+                self._peak = max(self._peak, peak_memory(self._process.pid))
             self._task.raise_if_stopped()
             self._clock.note("lines", self._stdout.moves)
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + min(WATCH_S, self._task.settings.stall_s / 4)
-                self._clock.note("bytes", _bytes_below(self._cwd))
+                self._clock.note("bytes", bytes_below(self._cwd))
             self._clock.check(self._name)
 
     def _drain(self, timeout_s: float) -> bool:
@@ -155,7 +139,7 @@ class _Child:
             stdout=self._stdout.text(),
             stderr=self._stderr.text(),
             cpu_s=usage.ru_utime + usage.ru_stime,
-            peak_memory=usage.ru_maxrss * 1024,
+            peak_memory=self._peak or usage.ru_maxrss * 1024,
         )
 
     def _signal(self, number: signal.Signals) -> None:
@@ -187,35 +171,3 @@ def _start(argv: list[str], cwd: Path) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise ChildFailed(f"{Path(argv[0]).name} could not be started: {error.strerror}") from error
-
-
-def _limits(task: TaskContext) -> list[str]:
-    """What comes before the command: a child that dies with the thread that started it, and its limits."""
-    prefix: list[str] = []
-    if prlimit := _which("prlimit"):
-        memory = _within(resource.RLIMIT_AS, task.settings.child_memory)
-        file_size = _within(resource.RLIMIT_FSIZE, task.settings.child_file_size)
-        prefix += [prlimit, f"--as={memory}", f"--fsize={file_size}", "--core=0", "--"]
-    if setpriv := _which("setpriv"):
-        prefix += [setpriv, "--pdeathsig", "KILL", "--"]
-    return prefix
-
-
-def _within(kind: int, wanted: int) -> int:
-    """`wanted`, or the hard limit of this process where that is lower: nobody may raise it."""
-    hard = resource.getrlimit(kind)[1]
-    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-
-
-@cache
-def _which(name: str) -> str | None:
-    return shutil.which(name)
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(f"{parent}/{name}").st_size
-    return total
