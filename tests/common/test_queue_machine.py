@@ -27,6 +27,7 @@ PLAN = [
     NewTask(name="right", kind="x"),
     NewTask(name="join", kind="x", needs=["left", "right"]),
 ]
+MEMORY = Path("/dev/shm")  # what is tested is order, not durability
 
 
 @cache
@@ -46,7 +47,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         path = Path(self.folder.name, "mill.db")
         path.write_bytes(template())
         self.database = Database(f"sqlite:///{path}")
@@ -66,7 +67,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize()
     def two_jobs(self) -> None:
-        self.jobs = [self.desk.job("ada"), self.desk.job("grace")]
+        self.jobs = [self.desk.planned(*PLAN, owner="ada")]
+        probe = self.desk.tasks(self.jobs[0])["probe"]
+        self.claims[probe.id] = self.committed[probe.id] = 1
+        self.jobs.append(self.desk.job("grace"))
 
     @rule()
     def claim(self) -> None:
@@ -116,19 +120,24 @@ class QueueMachine(RuleBasedStateMachine):
         if (self.before[claim.task_id].epoch, self.before[claim.task_id].status) == (claim.epoch, TaskStatus.RUNNING):
             self.desk.crash(claim)
 
-    @rule(which=st.integers(0, 1))
-    def cancel(self, which: int) -> None:
+    @rule(which=st.integers(0, 1), really=st.integers(0, 5))
+    def cancel(self, which: int, really: int) -> None:
+        if really:  # a cancelled job is the end of much that could go wrong
+            return
         with suppress(JobEnded):
             self.desk.cancel(self.jobs[which])
 
+    @precondition(lambda self: any(job.status is JobStatus.FAILED for job in self.jobs_before.values()))
     @rule(which=st.integers(0, 1))
     def retry(self, which: int) -> None:
         with suppress(JobNotFailed):
             self.desk.retry(self.jobs[which])
 
     def one(self, data: st.DataObject) -> Claim:
-        """Any claim, a lost one too, but rather a recent one."""
-        return data.draw(st.sampled_from(self.held[-4:]), label="claim")
+        """Any recent claim, a lost one too, but rather one that holds."""
+        holding = [claim for claim in self.held if self.before[claim.task_id].epoch == claim.epoch]
+        running = [claim for claim in holding if self.before[claim.task_id].status is TaskStatus.RUNNING]
+        return data.draw(st.sampled_from([*self.held[-2:], *running, *running]), label="claim")
 
     @invariant()
     def the_rows_keep_the_promises(self) -> None:
@@ -169,5 +178,5 @@ class QueueMachine(RuleBasedStateMachine):
 
 TestQueue: Any = QueueMachine.TestCase
 TestQueue.settings = settings(
-    max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
