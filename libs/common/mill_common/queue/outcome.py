@@ -20,6 +20,7 @@ from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.states import JobStatus, TaskStatus
 
 MESSAGE_LENGTH = 2000
+SOURCE = "source"  # the kind of an output that is a fetched source
 
 
 def finish(
@@ -142,5 +143,7 @@ def _write_facts(session: Session, job: Job, result: TaskResult) -> None:
 
 def _publish(session: Session, job: Job) -> None:
     made = col(Output.job_id) == job.id
-    session.execute(update(Output).where(made, ~col(Output.intermediate)).values(published_at=db_now()))
+    # A fetched source is kept with the job, but it is not something that the job made.
+    shown = made & ~col(Output.intermediate) & (col(Output.kind) != SOURCE)
+    session.execute(update(Output).where(shown).values(published_at=db_now()))
     session.execute(delete(Output).where(made, col(Output.intermediate)))
