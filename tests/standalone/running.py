@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,17 +16,6 @@ from mill_client import Client, MillClientError
 MILL = Path(sys.executable).with_name("mill")
 KEY = "an-admin-key-for-tests"
 START_S = 60.0
-WAIT_S = 240.0
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    """Wait until `condition` gives something true, and give that."""
-    until = time.monotonic() + WAIT_S
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("nothing came of waiting")
 
 
 class MillProcess:

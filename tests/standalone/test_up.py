@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from standalone.running import KEY, MILL, MillProcess, wait_for
+from standalone.running import KEY, MILL, MillProcess
+from waiting import wait_for
 
 from mill_client import Job, JobSpec, JobStatus
 from mill_common.settings import Settings
