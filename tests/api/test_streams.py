@@ -43,6 +43,12 @@ def test_a_player_follows_relative_entries_without_a_key(any_gateway: Gateway) -
     assert segment.headers["content-type"] == "video/mp4"
 
 
+def test_whoever_begins_in_time_may_play_to_the_end(gateway: Gateway, ada: httpx.Client) -> None:
+    earliest = int(time.time()) + gateway.resources.settings.link_expires_s + 12  # the source lasts 12.5 s
+    _, url = streamed(gateway, ada)
+    assert int(url.split("/")[3].split(".")[0]) >= earliest
+
+
 def test_any_page_may_play_a_stream(gateway: Gateway, ada: httpx.Client) -> None:
     _, url = streamed(gateway, ada)
     origin = {"Origin": "https://player.example"}

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from api.running import Gateway, submit, upload
+from sqlalchemy import text
 from sqlmodel import select
 
 from mill_api import body_stream
@@ -239,3 +240,10 @@ def test_storage_that_fails_is_a_503_and_leaves_no_row(tmp_path: Path, gateway: 
     assert answer.status_code == 503
     assert answer.json()["code"] == "storage_unavailable"
     assert rows(gateway) == 0
+
+
+def test_a_database_that_fails_leaves_no_object(gateway: Gateway, ada: httpx.Client) -> None:
+    with gateway.resources.database.write() as session:
+        session.execute(text("ALTER TABLE upload RENAME TO elsewhere"))
+    assert ada.post(UPLOADS, content=b"x", headers=MP4).status_code == 500
+    assert stored(gateway) == []

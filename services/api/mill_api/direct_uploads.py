@@ -124,36 +124,27 @@ def _announce(wired: Resources, owner_id: str, body: DirectUploadRequest, conten
     upload_id = uuid7()
     key = f"uploads/{upload_id}"
     in_parts = body.size > PART_BYTES
-    multipart_id = wired.store.start_multipart(key, content_type=content_type) if in_parts else None
+    row = Upload(
+        id=upload_id,
+        owner_id=owner_id,
+        filename=body.filename,
+        content_type=content_type,
+        object_key=key,
+        size=body.size,
+        multipart_id=wired.store.start_multipart(key, content_type=content_type) if in_parts else None,
+    )
     try:
-        return _remember(wired, owner_id, body, content_type, key, upload_id, multipart_id)
+        return _remember(wired, row)
     except BaseException:
-        if multipart_id is not None:
-            wired.store.abort_multipart(key, multipart_id)
+        if row.multipart_id is not None:
+            wired.store.abort_multipart(key, row.multipart_id)
         raise
 
 
-def _remember(
-    wired: Resources,
-    owner_id: str,
-    body: DirectUploadRequest,
-    content_type: str,
-    key: str,
-    upload_id: UUID,
-    multipart_id: str | None,
-) -> Upload:
+def _remember(wired: Resources, row: Upload) -> Upload:
     with wired.database.write() as session:
-        ensure_owner(session, owner_id)
-        row = Upload(
-            id=upload_id,
-            owner_id=owner_id,
-            filename=body.filename,
-            content_type=content_type,
-            object_key=key,
-            size=body.size,
-            multipart_id=multipart_id,
-            expires_at=expiry(session, wired),
-        )
+        ensure_owner(session, row.owner_id)
+        row.expires_at = expiry(session, wired)
         session.add(row)
         session.flush()
         session.refresh(row)
