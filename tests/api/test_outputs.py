@@ -31,7 +31,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "360p.mp4": {"width": 640, "height": 360},
     "hls/": {"renditions": {"360p": {"playlist": "360p.m3u8", "segments": 1}}},
 }
-TRANSCRIPT = {"language": "en", "word_count": 3, "whisper_model": "tiny"}
+TRANSCRIPT = {"language": "en", "word_count": 3, "model": "tiny"}
 
 
 def made(gateway: Gateway, client: httpx.Client) -> str:

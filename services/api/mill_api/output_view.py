@@ -155,7 +155,7 @@ class _OutputsOf:
             reason=None,
             language=facts.get("language"),
             word_count=facts.get("word_count"),
-            whisper_model=facts.get("whisper_model") or facts.get("model"),
+            whisper_model=facts.get("model"),
             formats=formats,
         )
 

@@ -90,11 +90,10 @@ def operation(
     raises: Sequence[type[MillError]] = (),
     scope: str | None = "jobs",
 ) -> Callable[[Function], Function]:
-    """Remember what a function takes and gives. The function itself is left as it is.
+    """Remember what a function takes and gives. `scope` is what the caller's key must hold; None asks for no key.
 
-    It is called with the request, then by name with each part of the path (typed by its annotation), `body` and
-    `query`. It returns a model, a `Reply`, a Starlette response, or None. `scope` is what the caller's key must
-    hold; None means that no key is needed.
+    The function is called with the request, then by name with each part of the path (typed by its annotation), `body`
+    and `query`. It returns a model, a `Reply`, a Starlette response, or None.
     """
 
     def remember(function: Function) -> Function:
