@@ -58,6 +58,15 @@ _REDOC = """<!doctype html>
 """
 
 
+class _Files(StaticFiles):
+    """Files that change with the installed version alone."""
+
+    def file_response(self, *arguments: Any, **keywords: Any) -> Response:
+        response = super().file_response(*arguments, **keywords)
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response
+
+
 def docs_routes(document: dict[str, Any]) -> Sequence[BaseRoute]:
     """The document, the two pages that show it, and what they load."""
     files = _static_folder()
@@ -79,8 +88,8 @@ def docs_routes(document: dict[str, Any]) -> Sequence[BaseRoute]:
         Route("/docs", swagger),
         Route("/redoc", redoc),
         Route("/assets/swagger-ui.js", swagger_start),
-        Mount("/assets/swagger-ui", StaticFiles(directory=files / "swagger-ui-dist")),
-        Mount("/assets/redoc", StaticFiles(directory=files / "redoc" / "bundles")),
+        Mount("/assets/swagger-ui", _Files(directory=files / "swagger-ui-dist")),
+        Mount("/assets/redoc", _Files(directory=files / "redoc" / "bundles")),
     ]
 
 
