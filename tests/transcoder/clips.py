@@ -121,6 +121,13 @@ def song_with_cover(folder: Path, get: Get) -> Path:
     return target
 
 
+def joined(folder: Path, get: Get) -> Path:
+    """Two recordings end to end: time begins anew in the middle."""
+    (folder / "joined.ts").write_bytes(get("transport").read_bytes() * 2)
+    return folder / "joined.ts"
+
+
+REORDERED = ["-c:v", "libx264", "-preset", "fast", "-g", "120", "-keyint_min", "120", "-bf", "3"]
 HALVES = ["-f", "lavfi", "-i", "color=red:s=320x90:r=25", "-f", "lavfi", "-i", "color=blue:s=320x90:r=25"]
 UNEVEN = "select='lt(n,40)+not(mod(n,7))'"
 
@@ -140,6 +147,8 @@ CLIPS: dict[str, Callable[[Path, Get], Path]] = {
     "no_duration": piped("no_duration.mkv", *picture(10.2, "160x90"), *tone(10.2), *FAST, *AAC, "-f", "matroska"),
     "late_audio": made("late.mkv", *picture(4), "-itsoffset", "1.5", *tone(2.5), *FAST, *AAC),
     "late_video": made("late_video.mkv", "-itsoffset", "1", *picture(3), *tone(4), *FAST, *AAC),
+    "late_audio_ts": made("late.ts", *picture(4), "-itsoffset", "1.5", *tone(2.5), *FAST, *AAC),
+    "late_video_ts": made("late_video.ts", "-itsoffset", "1", *picture(3), *tone(4), *FAST, *AAC),
     "cover_art": with_cover,
     "ten_bit": made("ten_bit.mp4", *picture(), *FAST, "-pix_fmt", "yuv420p10le"),
     "four_four_four": made("444.mp4", *picture(), *FAST, "-pix_fmt", "yuv444p"),
@@ -163,6 +172,13 @@ CLIPS: dict[str, Callable[[Path, Get], Path]] = {
     ),
     "ntsc": made("ntsc.mp4", *picture(10.2, "160x90", "30000/1001"), *tone(10.2), *FAST, *AAC),
     "slow_rate": made("slow.mp4", *picture(10.2, "160x90", "12.5"), *FAST),
+    # One picture every five seconds, fewer than there are chunks.
+    "sparse": made("sparse.mkv", *picture(16, "160x90"), *FAST, "-vf", "select='not(mod(n,125))'", "-fps_mode", "vfr"),
+    "reordered": made("reordered.mp4", *picture(10.2, "160x90"), *REORDERED),
+    "old_avi": made("old.avi", *picture(10.2, "160x90"), *tone(10.2), *REORDERED, "-c:a", "libmp3lame"),
+    "flash": made("flash.flv", *picture(10.2, "160x90"), *REORDERED),
+    "joined": joined,
+    "full_range": made("full_range.mp4", *picture(2), "-c:v", "mjpeg", "-q:v", "5"),
     "transport": made("transport.ts", *picture(10.2, "160x90"), *tone(10.2), *FAST, "-g", "80", *AAC),
     "truncated_mp4": cut_short("plain", "truncated.mp4", 0.4),
     "matroska": from_clip("plain", "plain.mkv", "-c", "copy"),

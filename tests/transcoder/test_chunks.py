@@ -12,7 +12,9 @@ from mill_transcoder.handlers import HANDLERS
 LOSSLESS = {"ladder": "90", "encode_crf": 0}
 
 
-@pytest.mark.parametrize("name", ["ntsc", "slow_rate", "variable_rate", "no_duration", "transport"])
+@pytest.mark.parametrize(
+    "name", ["ntsc", "slow_rate", "variable_rate", "no_duration", "sparse", "reordered", "old_avi"]
+)
 def test_chunks_hold_the_frames_of_one_pass_bit_for_bit(name: str, clip: Clip, job_of: MakeJob) -> None:
     whole, cut = job_of(clip(name), **LOSSLESS), job_of(clip(name), chunk_s=2.1, **LOSSLESS)
     whole.run(HANDLERS)

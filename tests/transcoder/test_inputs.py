@@ -32,6 +32,10 @@ BOTH = {"90p.mp4": (160, 90), "144p.mp4": (256, 144)}
         ("one_frame", BOTH),
         ("variable_rate", {"90p.mp4": (160, 90)}),
         ("no_duration", {"90p.mp4": (160, 90)}),
+        ("old_avi", {"90p.mp4": (160, 90)}),
+        ("flash", {"90p.mp4": (160, 90)}),
+        ("transport", {"90p.mp4": (160, 90)}),
+        ("full_range", BOTH),
     ],
 )
 def test_a_video_of_this_kind_becomes_every_output(
@@ -69,6 +73,14 @@ def test_the_outputs_of_a_job_are_these(clip: Clip, job_of: MakeJob) -> None:
     }
     speech = streams(job.path("speech.wav"))["audio"]
     assert (speech["sample_rate"], speech["channels"]) == ("16000", 1)
+
+
+def test_recordings_joined_end_to_end_are_encoded_to_the_last(clip: Clip, job_of: MakeJob) -> None:
+    job = job_of(clip("joined"), chunk_s=2.1)
+    job.run(HANDLERS)
+    assert job.results["package"].result["frames"] == pytest.approx(2 * 255, abs=5)
+    assert job.results["audio"].result["duration_s"] == pytest.approx(2 * 10.2, abs=0.3)
+    assert job.results["publish"].publish
 
 
 def test_only_what_was_asked_for_is_made(clip: Clip, job_of: MakeJob) -> None:
@@ -112,19 +124,22 @@ def test_a_rotated_picture_is_upright(clip: Clip, job_of: MakeJob) -> None:
     assert [int(left[0]) > 128, int(right[0]) > 128] == [seen[0][0] > 128, seen[1][0] > 128]
 
 
-def test_late_sound_begins_with_silence(clip: Clip, job_of: MakeJob) -> None:
-    job = job_of(clip("late_audio"), spec=JobSpec(transcript=TranscriptSpec()))
+@pytest.mark.parametrize("name", ["late_audio", "late_audio_ts"])
+def test_late_sound_begins_with_silence(name: str, clip: Clip, job_of: MakeJob) -> None:
+    job = job_of(clip(name), spec=JobSpec(transcript=TranscriptSpec()))
     job.run(HANDLERS)
     speech = job.path("speech.wav")
     assert loudness(speech, 0.1, 1.4) == 0
     assert loudness(speech, 1.6, 3.9) > 0.05
 
 
-def test_sound_before_the_picture_is_cut(clip: Clip, job_of: MakeJob) -> None:
-    job = job_of(clip("late_video"), spec=JobSpec(transcript=TranscriptSpec()))
+@pytest.mark.parametrize("name", ["late_video", "late_video_ts"])
+def test_sound_before_the_picture_is_cut(name: str, clip: Clip, job_of: MakeJob) -> None:
+    job = job_of(clip(name), spec=JobSpec(transcript=TranscriptSpec()))
     job.run(HANDLERS)
     assert job.results["audio"].result["duration_s"] == pytest.approx(3, abs=0.1)
     assert loudness(job.path("speech.wav"), 0.1, 2.9) > 0.05
+    assert job.results["encode-000"].result["frames"] == pytest.approx(75, abs=1)
 
 
 def test_an_interlaced_picture_keeps_its_rate_and_loses_its_combs(clip: Clip, job_of: MakeJob) -> None:

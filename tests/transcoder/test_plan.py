@@ -44,7 +44,7 @@ SIZE = st.fractions(1, 100_000)
 
 
 def needs(media: MediaInfo, spec: JobSpec, settings: Settings | None = None) -> dict[str, set[str]]:
-    encode = plan_encode(media.video, spec, settings or Settings()) if media.video else None
+    encode = plan_encode(media, media.video, spec, settings or Settings()) if media.video else None
     return {task.name: set(task.needs) for task in plan_tasks(media, spec, encode)}
 
 
@@ -77,8 +77,12 @@ def test_a_source_up_to_one_and_a_half_chunks_stays_whole(gop: int, size: Fracti
     assert len(cut(frames, gop, size)) == 1
 
 
+def test_a_container_without_an_index_stays_whole() -> None:
+    assert len(plan_encode(replace(MEDIA, container="mpegts"), VIDEO, ALL, Settings()).chunks) == 1
+
+
 def test_a_plan_survives_its_journey_as_json() -> None:
-    plan = plan_encode(VIDEO, ALL, Settings())
+    plan = plan_encode(MEDIA, VIDEO, ALL, Settings())
     assert len(plan.chunks) == 5
     assert EncodePlan.from_json(plan.to_json()) == plan
     assert plan.frames == 15_000
@@ -106,7 +110,7 @@ def test_plain_files_do_not_wait_for_the_captions() -> None:
 
 
 def test_the_transcript_is_another_queues() -> None:
-    tasks = plan_tasks(MEDIA, ALL, plan_encode(VIDEO, ALL, Settings()))
+    tasks = plan_tasks(MEDIA, ALL, plan_encode(MEDIA, VIDEO, ALL, Settings()))
     assert {task.name for task in tasks if task.queue == TRANSCRIBE} == {"transcribe"}
     assert {task.queue for task in tasks if task.name != "transcribe"} == {TRANSCODE}
 
@@ -120,7 +124,7 @@ def test_sound_alone_of_which_nothing_is_wanted_is_not_decoded() -> None:
 
 
 def test_encoding_weighs_most_of_the_work_without_a_transcript() -> None:
-    tasks = plan_tasks(MEDIA, JobSpec(transcript=None), plan_encode(VIDEO, ALL, Settings()))
+    tasks = plan_tasks(MEDIA, JobSpec(transcript=None), plan_encode(MEDIA, VIDEO, ALL, Settings()))
     weights = {task.name: task.weight for task in tasks}
     assert all(weight > 0 for weight in weights.values())
     encoding = sum(weight for name, weight in weights.items() if name.startswith("encode"))
@@ -128,5 +132,5 @@ def test_encoding_weighs_most_of_the_work_without_a_transcript() -> None:
 
 
 def test_a_job_may_ask_for_its_own_renditions() -> None:
-    plan = plan_encode(VIDEO, JobSpec(renditions=(480, 1080)), Settings())
+    plan = plan_encode(MEDIA, VIDEO, JobSpec(renditions=(480, 1080)), Settings())
     assert [rung.name for rung in plan.rungs] == ["480p"]

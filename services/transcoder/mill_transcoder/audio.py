@@ -67,15 +67,25 @@ def wanted(media: MediaInfo, spec: JobSpec) -> list[str]:
 
 def _outputs(task: TaskContext, media: MediaInfo, audio: AudioStream, names: list[str]) -> list[Any]:
     """Sound before the picture's start is cut, a late track begins with silence, gaps are filled."""
-    zero = f"{max(0.0, media.picture_start_s - media.start_s):.6f}"
     sound = open_source(task, task.source())[str(audio.index)]
-    sound = sound.filter("atrim", start=zero).filter("asetpts", f"PTS-{zero}/TB")
+    sound = sound.filter("asetpts", _shift(media, audio)).filter("atrim", start=0)
     sound = sound.filter("aresample", **{"async": 1, "first_pts": 0})
     branches = sound.filter_multi_output("asplit", len(names)) if len(names) > 1 else [sound]
     return [
         ffmpeg.output(branches[at], name, map_metadata=-1, map_chapters=-1, **CODECS[name])
         for at, name in enumerate(names)
     ]
+
+
+def _shift(media: MediaInfo, audio: AudioStream) -> str:
+    """The filter expression that puts the start of the picture at zero.
+
+    ffmpeg counts from the start of the file. In a container without an index versions differ in what that is, so
+    there the sound's own first sample is the mark.
+    """
+    if media.indexed:
+        return f"PTS-({media.picture_start_s - media.start_s:.6f})/TB"
+    return f"PTS-STARTPTS+({audio.start_s - media.picture_start_s:.6f})/TB"
 
 
 def _store(task: TaskContext, name: str, duration_s: float) -> None:

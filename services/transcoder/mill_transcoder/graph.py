@@ -28,7 +28,7 @@ def chunk_outputs(
     video = media.video
     assert video is not None
     picture = open_source(task, source, **_reading(media, video, chunk))[str(video.index)]
-    picture = _even_frames(picture, video, chunk)
+    picture = _even_frames(picture, media, video, chunk)
     tone_map = _tone_map(find_binaries(task.settings).ffmpeg, video) if video.hdr else []
     if tone_map:
         # Mapping costs more than all else: do it once, at the largest size that is needed.
@@ -46,20 +46,23 @@ def _reading(media: MediaInfo, video: VideoStream, chunk: Chunk) -> dict[str, st
     Without accurate seeking the frame that is on screen at the chunk's start is kept, however long ago it began.
     Reading ends by itself once `trim` has let the chunk's last frame through.
     """
-    options: dict[str, str | None] = {"copyts": None}
+    options: dict[str, str | None] = {"copyts": None} if media.indexed else {}
     if chunk.first > 0:
         begin_s = (video.first_frame + chunk.first) / video.fps - Fraction(media.start_s)
         options |= {"ss": seconds(max(begin_s - BEFORE_S, Fraction(0))), "noaccurate_seek": None}
     return options
 
 
-def _even_frames(picture: Any, video: VideoStream, chunk: Chunk) -> Any:
+def _even_frames(picture: Any, media: MediaInfo, video: VideoStream, chunk: Chunk) -> Any:
     """Exactly the chunk's frames, evenly spaced, with the first at zero.
 
     `fps` begins at the first frame whatever the source has there, and counts time in frames from then on; `tpad`
     holds the last picture where the source has a gap. So a chunk has as many frames as one pass would have given it.
     """
     first = video.first_frame + chunk.first
+    if not media.indexed:
+        # Versions of ffmpeg differ in where they let such a file's clock begin. It is never cut, so begin at zero.
+        first, picture = 0, picture.filter("setpts", "PTS-STARTPTS")
     if video.interlaced:
         picture = picture.filter("bwdif", mode="send_frame", parity="auto", deint="interlaced")
     picture = picture.filter("fps", fps=video.rate, start_time=seconds(first / video.fps))
@@ -70,7 +73,7 @@ def _even_frames(picture: Any, video: VideoStream, chunk: Chunk) -> Any:
 
 
 def _scaled(picture: Any, rung: Rung) -> Any:
-    return picture.filter("scale", rung.width, rung.height)
+    return picture.filter("scale", rung.width, rung.height, out_range="tv")
 
 
 def _finished(picture: Any, rung: Rung) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Self
 
+INDEXED = frozenset({"mov", "matroska", "avi", "asf"})
 HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 
 
@@ -101,6 +102,15 @@ class MediaInfo:
             video=VideoStream(**{k: v for k, v in video.items() if k not in {"hdr", "fps"}}) if video else None,
             audio=AudioStream(**audio) if audio else None,
         )
+
+    @property
+    def indexed(self) -> bool:
+        """Whether a reader can go straight to any time.
+
+        Without an index it may land behind the key frame that it needs. Such containers may also begin to count
+        their time anew in the middle, which ffmpeg mends only as long as it need not keep the file's clock.
+        """
+        return self.container in INDEXED
 
     @property
     def picture_start_s(self) -> float:

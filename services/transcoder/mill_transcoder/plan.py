@@ -69,13 +69,14 @@ class EncodePlan:
         )
 
 
-def plan_encode(video: VideoStream, spec: JobSpec, settings: Settings) -> EncodePlan:
-    """The rungs and chunks for a picture."""
+def plan_encode(media: MediaInfo, video: VideoStream, spec: JobSpec, settings: Settings) -> EncodePlan:
+    """The rungs and chunks for a picture. Only a container with an index can be entered in the middle."""
     gop = max(1, round(GOP_S * video.fps))
+    size = Fraction(settings.chunk_s) * video.fps if media.indexed else Fraction(video.frames)
     return EncodePlan(
         rungs=build_ladder(video.display_width, video.display_height, spec.renditions or settings.rungs),
         gop=gop,
-        chunks=cut(video.frames, gop, Fraction(settings.chunk_s) * video.fps),
+        chunks=cut(video.frames, gop, size),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def probe(task: TaskContext) -> TaskResult:
     task.progress(0.0, "probing")
     media = inspect(task, task.source())
     spec = task.job.spec
-    encode = plan_encode(media.video, spec, task.settings) if media.video else None
+    encode = plan_encode(media, media.video, spec, task.settings) if media.video else None
     return TaskResult(
         media=media.to_json(),
         result={"encode": encode.to_json() if encode else None},
@@ -86,7 +87,7 @@ def _measure(task: TaskContext, path: Path, media: MediaInfo) -> MediaInfo:
         raise SourceUnreadable("The source holds no audio or video that can be decoded.")
     media = _without_empty(media, ends)
     measured = max(ends.values()) - media.start_s
-    if media.container in DECLARING and falls_short(measured, media.duration_s):
+    if isfinite(measured) and media.container in DECLARING and falls_short(measured, media.duration_s):
         raise SourceUnreadable(
             f"The source declares {media.duration_s:.1f} s but ends after {measured:.1f} s: "
             "it is incomplete or damaged."
@@ -105,9 +106,11 @@ def _with_ends(media: MediaInfo, ends: Mapping[int, float]) -> MediaInfo:
     video, audio = media.video, media.audio
     if video:
         # The last packet of a stream may carry no duration: a picture lasts at least one frame.
-        video = replace(video, end_s=max(ends[video.index], video.start_s + float(1 / video.fps)))
+        end_s = ends[video.index] if isfinite(ends[video.index]) else video.end_s
+        video = replace(video, end_s=max(end_s, video.start_s + float(1 / video.fps)))
     if audio:
-        audio = replace(audio, end_s=max(audio.start_s, ends[audio.index]))
+        end_s = ends[audio.index] if isfinite(ends[audio.index]) else audio.end_s
+        audio = replace(audio, end_s=max(audio.start_s, end_s))
     main = video or audio
     assert main is not None
     return replace(media, video=video, audio=audio, duration_s=round(main.end_s - main.start_s, 6))
