@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from common.desk import NOTHING, Desk, made
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import select, update
 
+from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.errors import ChildFailed, SourceUnreadable, Stopped
 from mill_common.migrations import migrate
-from mill_common.models import Job, Task
+from mill_common.models import Job, Output, Task
 from mill_common.queue import Claim, JobEnded, JobNotFailed, NewTask, Policy
 from mill_common.states import CLAIMABLE, TRANSITIONS, JobStatus, TaskStatus, roll_up
 
@@ -70,16 +73,17 @@ class QueueMachine(RuleBasedStateMachine):
         self.jobs = [self.desk.planned(*PLAN, owner="ada")]
         probe = self.desk.tasks(self.jobs[0])["probe"]
         self.claims[probe.id] = self.committed[probe.id] = 1
+        self.claim()
         self.jobs.append(self.desk.job("grace"))
 
     @rule()
     def claim(self) -> None:
-        for task in self.before.values():
-            if task.status in CLAIMABLE:
-                self.desk.due(task.id)
-        if (claim := self.desk.take()) is not None:
-            self.held.append(claim)
-            self.claims[claim.task_id] += 1
+        with self.database.write() as session:
+            session.execute(update(Task).values(run_after=db_now(-1.0)))
+        for _ in range(2):
+            if (claim := self.desk.take()) is not None:
+                self.held.append(claim)
+                self.claims[claim.task_id] += 1
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -117,7 +121,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def crash(self, data: st.DataObject) -> None:
         claim = self.one(data)
-        if (self.before[claim.task_id].epoch, self.before[claim.task_id].status) == (claim.epoch, TaskStatus.RUNNING):
+        if claim in self.running():
             self.desk.crash(claim)
 
     @rule(which=st.integers(0, 1), really=st.integers(0, 5))
@@ -133,24 +137,45 @@ class QueueMachine(RuleBasedStateMachine):
         with suppress(JobNotFailed):
             self.desk.retry(self.jobs[which])
 
-    def one(self, data: st.DataObject) -> Claim:
-        """Any recent claim, a lost one too, but rather one that holds."""
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), late=st.sampled_from(["finish", "release", "heartbeat"]))
+    def be_overtaken(self, data: st.DataObject, late: str) -> None:
+        """A worker is taken for dead, another one claims its task, and the first one writes all the same."""
+        claim = self.one(data)
+        if claim not in self.running():
+            return
+        self.desk.crash(claim)
+        self.claim()
+        with pytest.raises(Stopped):
+            if late == "finish":
+                self.desk.finish(claim)
+            elif late == "release":
+                self.desk.queue.release(claim, NOTHING)
+            else:
+                self.desk.queue.heartbeat(claim, 1.0, "late")
+
+    def running(self) -> list[Claim]:
+        """The claims that hold their task."""
         holding = [claim for claim in self.held if self.before[claim.task_id].epoch == claim.epoch]
-        running = [claim for claim in holding if self.before[claim.task_id].status is TaskStatus.RUNNING]
-        return data.draw(st.sampled_from([*self.held[-2:], *running, *running]), label="claim")
+        return [claim for claim in holding if self.before[claim.task_id].status is TaskStatus.RUNNING]
+
+    def one(self, data: st.DataObject) -> Claim:
+        """A claim that holds its task or, where none does, one that has lost it."""
+        return data.draw(st.sampled_from(self.running() or self.held[-2:]), label="claim")
 
     @invariant()
     def the_rows_keep_the_promises(self) -> None:
-        after = {task.id: task for job in self.jobs for task in self.desk.tasks(job).values()}
-        for task in after.values():
+        with self.database.read() as session:
+            tasks = {task.id: task for task in session.scalars(select(Task))}
+            jobs = {job.id: job for job in session.scalars(select(Job))}
+            outputs = session.scalars(select(Output)).all()
+        for task in tasks.values():
             self.check_task(self.before.get(task.id), task)
-        for job in self.jobs:
-            row = self.desk.row(job)
-            self.check_job(
-                self.jobs_before.get(job), row, [task.status for task in after.values() if task.job_id == job]
-            )
-            self.jobs_before[job] = row
-        self.before = after
+        for job in jobs.values():
+            statuses = [task.status for task in tasks.values() if task.job_id == job.id]
+            self.check_job(self.jobs_before.get(job.id), job, statuses)
+        assert all(output.epoch == self.committed[output.task_id] for output in outputs)
+        self.before, self.jobs_before = tasks, jobs
 
     def check_task(self, before: Task | None, task: Task) -> None:
         if before is not None:
@@ -172,11 +197,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert (job.completed_at is not None) is ended
         if ended:
             assert not CLAIMABLE & set(statuses)
-        for name, output in self.desk.outputs(job.id).items():
-            assert output.epoch == self.committed[output.task_id], name
 
 
 TestQueue: Any = QueueMachine.TestCase
 TestQueue.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
