@@ -47,7 +47,20 @@ def _process(client: Client, video: Path) -> Job:
     with Follower(as_json=False) as follower:
         job = client.submit(video, on_bytes=follower.uploading(video.name))
         follower.submitted(video.name, job)
-        return follower.follow(client, video.name, job.job_id, timeout_s=None)
+        if sys.stderr.isatty():
+            return follower.follow(client, video.name, job.job_id, timeout_s=None)
+        return _follow_in_lines(client, job.job_id)
+
+
+def _follow_in_lines(client: Client, job_id: str) -> Job:
+    """What a bar shows on a terminal, for a pipe: a line for each task and stage."""
+    said = ""
+    for job in client.jobs.follow(job_id):
+        doing = f"{job.progress.current_task or job.status}: {job.progress.current_stage or '-'}"
+        if doing != said and not job.status.ended:
+            said = doing
+            say(f"{job.progress.overall_progress:3.0f} %  {doing}")
+    return job
 
 
 def _show(job: Job) -> None:
@@ -63,7 +76,7 @@ def _show(job: Job) -> None:
     if transcript.exists():
         said = transcript.read_text(encoding="utf-8").strip()
         sys.stdout.write(f"\n{said or 'Nobody speaks.'}\n\n")
-    say(f"Done in {job.processing_time.get('total_seconds') or 0:.1f} s. Everything is in {OUTPUT}/.")
+    sys.stdout.write(f"Done in {job.processing_time.get('total_seconds') or 0:.1f} s. Everything is in {OUTPUT}/.\n")
 
 
 @contextmanager
