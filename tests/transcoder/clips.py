@@ -186,6 +186,7 @@ CLIPS: dict[str, Callable[[Path, Get], Path]] = {
     "index_last": from_clip("plain", "index_last.mp4", "-c", "copy"),
     "without_index": cut_short("index_last", "without_index.mp4", 0.6),
     "garbled_mp4": garbled("plain", "garbled.mp4", 0.1, 1.0),
+    "scratched": garbled("reordered", "scratched.mp4", 0.5, 0.53),
     "noise": made("noise.mp4", *picture(1), *FAST),
     "garbled_whole": garbled("noise", "garbled_whole.mp4", 0.0, 1.0),
     "empty": text("empty.mp4", ""),

@@ -197,6 +197,13 @@ def test_a_broken_source_fails_for_good_and_says_why(
     assert raised.value.message.endswith(".")
 
 
+def test_a_scratch_in_the_middle_costs_no_frame(clip: Clip, job_of: MakeJob) -> None:
+    job = job_of(clip("scratched"), chunk_s=2.1)
+    job.run(HANDLERS)
+    assert job.results["package"].result["frames"] == 255
+    check_everything(job)
+
+
 def test_a_source_may_be_too_long(clip: Clip, job_of: MakeJob) -> None:
     with pytest.raises(SourceTooLarge, match="at most 2 s"):
         job_of(clip("plain"), max_source_duration_s=2).run(HANDLERS)
