@@ -73,7 +73,6 @@ class Proxy:
     def _swallow(self, client: socket.socket, server: socket.socket, block: bytes) -> None:
         client.shutdown(socket.SHUT_RDWR)  # before the server can answer
         server.sendall(block)
-        server.shutdown(socket.SHUT_WR)
         self.lost.set()
 
     def _down(self, client: socket.socket, server: socket.socket) -> None:
