@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from sqlalchemy import inspect
+
 from mill_common.database import Database
 from mill_common.migrations import current_revision, drift, is_current, latest_revision, migrate
-from sqlalchemy import inspect
 
 
 def test_an_upgrade_from_empty_leaves_nothing_that_the_models_miss(empty_database: Database) -> None:
@@ -30,6 +31,7 @@ def test_migrating_twice_at_once_is_migrating_once(empty_database: Database) -> 
 
 def test_a_downgrade_leaves_nothing_behind(empty_database: Database) -> None:
     from alembic import command
+
     from mill_common.migrations import _config
 
     migrate(empty_database)
