@@ -172,6 +172,16 @@ def test_the_same_request_twice_is_one_job(any_gateway: Gateway) -> None:
     assert jobs(any_gateway) == 2
 
 
+def test_the_same_bytes_uploaded_again_are_the_same_request(gateway: Gateway, ada: httpx.Client) -> None:
+    headers = {"Idempotency-Key": "order-66"}
+    first = ada.post(JOBS, json={"source": {"upload_id": upload(ada)}}, headers=headers)
+    again = ada.post(JOBS, json={"source": {"upload_id": upload(ada)}}, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["job_id"] == first.json()["job_id"]
+    other = ada.post(JOBS, json={"source": {"upload_id": upload(ada, b"other bytes")}}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
 def test_the_same_request_at_the_same_time_is_one_job(any_gateway: Gateway) -> None:
     clients = 8
     with any_gateway.owner("ada") as ada:

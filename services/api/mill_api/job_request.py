@@ -86,8 +86,9 @@ class JobRequest(BaseModel):
     )
 
     def digest(self) -> str:
-        """SHA-256 of what is asked for, hexadecimal; the same however it is written down."""
-        plain = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """SHA-256 of what is asked for, hexadecimal; the same however it is written down, and whatever the upload."""
+        asked = self.model_dump(mode="json", exclude={"source": {"upload_id"}})
+        plain = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(plain.encode()).hexdigest()
 
 

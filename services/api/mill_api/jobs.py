@@ -7,18 +7,19 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 from starlette.requests import Request
 
 from mill_api.auth import Forbidden, caller
+from mill_api.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
 from mill_api.job_request import JobRequest, new_job
 from mill_api.job_view import JobView, read_view
 from mill_api.links import path
-from mill_api.openapi import Header, Reply, operation
+from mill_api.openapi import Reply, operation
 from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
 from mill_api.uploads import UploadTooLarge
-from mill_common.errors import PermanentError, SourceMissing, StorageUnavailable
+from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.models import Job
 from mill_common.queue import (
     JobEnded,
@@ -31,15 +32,6 @@ from mill_common.queue import (
     retry_job,
 )
 from mill_common.states import JOB_ENDED, JobStatus
-
-IDEMPOTENCY_KEY = Header("Idempotency-Key", "The same key and body give the same job, however often they are sent.")
-
-
-class IdempotencyMismatch(PermanentError):
-    """This idempotency key came with another request before."""
-
-    code = "idempotency_mismatch"
-    status = 422
 
 
 class Cancellation(BaseModel):
@@ -133,7 +125,7 @@ def _accept(request: Request, body: JobRequest) -> tuple[UUID, bool]:
     wired, owner = resources(request), caller(request)
     key = request.headers.get(IDEMPOTENCY_KEY.name)
     with wired.database.read() as session:
-        earlier = _earlier(session, owner.owner_id, key, body)
+        earlier = earlier_job(session, owner.owner_id, key, body)
     if earlier is not None:
         return earlier, False
     try:
@@ -141,7 +133,7 @@ def _accept(request: Request, body: JobRequest) -> tuple[UUID, bool]:
     except IntegrityError:
         # Two requests raced, or the upload was removed this moment.
         with wired.database.read() as session:
-            earlier = _earlier(session, owner.owner_id, key, body)
+            earlier = earlier_job(session, owner.owner_id, key, body)
         if earlier is None:
             raise SourceMissing from None
         return earlier, False
@@ -152,7 +144,7 @@ def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
     plain = job.model_dump(exclude_unset=True) | {"id": job_id}
 
     def work(session: Session) -> tuple[UUID, bool, frozenset[str]]:
-        earlier = _earlier(session, job.owner_id, job.idempotency_key, body)
+        earlier = earlier_job(session, job.owner_id, job.idempotency_key, body)
         if earlier is not None:
             return earlier, False, frozenset()
         # A fresh row each time: the transaction may be repeated.
@@ -162,19 +154,6 @@ def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
     # Commit before sending: a worker may read the row before our transaction is visible.
     _wake(wired, queues)
     return known, is_new
-
-
-def _earlier(session: Session, owner_id: str, key: str | None, body: JobRequest) -> UUID | None:
-    if key is None:
-        return None
-    query = select(Job.id, Job.request_hash).where(col(Job.owner_id) == owner_id, col(Job.idempotency_key) == key)
-    found = session.exec(query).first()
-    if found is None:
-        return None
-    job_id, request_hash = found
-    if request_hash != body.digest():
-        raise IdempotencyMismatch
-    return job_id
 
 
 def _wake(wired: Resources, queues: frozenset[str]) -> None:
