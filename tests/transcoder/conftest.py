@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from transcoder.clips import CLIPS
 from transcoder.in_process import FolderJob
@@ -14,6 +15,7 @@ from mill_common.spec import JobSpec
 
 Clip = Callable[[str], Path]
 MakeJob = Callable[..., FolderJob]
+Left = Callable[[], set[psutil.Process]]
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,10 @@ def job_of(tmp_path: Path) -> MakeJob:
         return FolderJob.of(folder, file, spec=spec, **{"ladder": "90,144", **settings})
 
     return make
+
+
+@pytest.fixture
+def left() -> Left:
+    """The child processes that have come since the test began and are still there."""
+    before = set(psutil.Process().children())  # servers of other tests
+    return lambda: set(psutil.Process().children()) - before

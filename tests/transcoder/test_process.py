@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from transcoder.conftest import MakeJob
+from transcoder.conftest import Left, MakeJob
 from transcoder.in_process import FolderTask
 
 from mill_common.errors import ChildFailed, ChildStalled, SourceTooLarge, TaskCancelled
@@ -92,13 +92,13 @@ def test_a_child_that_floods_stderr_ends_and_only_the_last_of_it_is_kept(task_of
     assert len(ended.stderr) <= 16 * 1024
 
 
-def test_a_child_that_floods_stdout_is_stopped(task_of: Callable[..., FolderTask]) -> None:
+def test_a_child_that_floods_stdout_is_stopped(task_of: Callable[..., FolderTask], left: Left) -> None:
     with pytest.raises(ChildFailed, match="standard output"):
         run(task_of(), "import os\nwhile True: os.write(1, b'x' * 65536)")
-    assert psutil.Process().children() == []
+    assert left() == set()
 
 
-def test_repeated_progress_lines_are_no_progress(task_of: Callable[..., FolderTask]) -> None:
+def test_repeated_progress_lines_are_no_progress(task_of: Callable[..., FolderTask], left: Left) -> None:
     task = task_of(stall_s=0.5)
     code = "import time\nwhile True: print('frame=5\\nout_time_us=7\\nprogress=continue', flush=True); time.sleep(.05)"
     seen: list[tuple[int, int]] = []
@@ -106,7 +106,7 @@ def test_repeated_progress_lines_are_no_progress(task_of: Callable[..., FolderTa
     with pytest.raises(ChildStalled):
         run_child(task, python(code), cwd=task.scratch, on_line=lines, terminate_s=0.3)
     assert set(seen) == {(5, 7)}
-    assert psutil.Process().children() == []
+    assert left() == set()
 
 
 def test_a_child_whose_files_grow_is_not_stalled(task_of: Callable[..., FolderTask]) -> None:

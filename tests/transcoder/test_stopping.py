@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import psutil
 import pytest
-from transcoder.conftest import Clip, MakeJob
+from transcoder.conftest import Clip, Left, MakeJob
 from transcoder.in_process import FolderTask
 
 from mill_common.errors import DeadlineExceeded, LeaseLost, MillError, ShuttingDown, TaskCancelled
@@ -26,7 +25,7 @@ class PutDownAtFirstProgress(FolderTask):
 @pytest.mark.parametrize("reason", [TaskCancelled, LeaseLost, ShuttingDown, DeadlineExceeded])
 @pytest.mark.parametrize("step", ["encode", "audio"])
 def test_a_step_that_is_put_down_says_why_and_leaves_no_process(
-    step: str, reason: type[MillError], clip: Clip, job_of: MakeJob
+    step: str, reason: type[MillError], clip: Clip, job_of: MakeJob, left: Left
 ) -> None:
     # A preset that is slow enough to be caught in the middle.
     job = job_of(clip("ntsc"), encode_preset="veryslow")
@@ -38,4 +37,4 @@ def test_a_step_that_is_put_down_says_why_and_leaves_no_process(
     with pytest.raises(reason):
         HANDLERS[step](task)
     assert task.made == {}
-    assert psutil.Process().children(recursive=True) == []
+    assert left() == set()
