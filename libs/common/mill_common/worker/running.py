@@ -14,15 +14,8 @@ from mill_common.queue import Claim, NewOutput, Spent, TaskQueue
 from mill_common.queue.history import job_outputs, task_result
 from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
+from mill_common.storage.keys import type_by_suffix
 
-TREE_TYPES = {
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".mpd": "application/dash+xml",
-    ".m4s": "video/iso.segment",
-    ".mp4": "video/mp4",
-    ".m4a": "audio/mp4",
-    ".vtt": "text/vtt",
-}
 _BLOCK = 1 << 20
 
 
@@ -138,8 +131,7 @@ class RunningTask:
         files: dict[str, int] = {}
         for path in sorted(file for file in folder.rglob("*") if file.is_file()):
             relative = path.relative_to(folder).as_posix()
-            content_type = TREE_TYPES.get(path.suffix, "application/octet-stream")
-            files[relative] = self._store_file(path, name + relative, content_type, digest)
+            files[relative] = self._store_file(path, name + relative, type_by_suffix(relative), digest)
         return self._made(
             NewOutput(
                 name=name,
