@@ -6,11 +6,15 @@ An absent server skips the test on a developer's machine and fails it in CI.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
 from servers import S3, Postgres, Redis, ServerMissing
+
+# A shell that runs the tests in the background has them ignore SIGINT, and every process they start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Started = TypeVar("Started", Postgres, Redis, S3)
 
