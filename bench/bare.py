@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from transcoder.in_process import FolderJob
+from folder_job import FolderJob
 
 from mill_common.settings import Settings
 from mill_common.worker import TaskContext

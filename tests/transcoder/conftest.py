@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 import pytest
+from folder_job import FolderJob
 from transcoder.clips import CLIPS
-from transcoder.in_process import FolderJob
 
 from mill_common.spec import JobSpec
 

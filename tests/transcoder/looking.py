@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from folder_job import FolderJob
 from transcoder.clips import FFMPEG
-from transcoder.in_process import FolderJob
 
 from mill_common.settings import Settings
 from mill_transcoder.binaries import find_binaries

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from folder_job import FolderJob
 from transcoder.conftest import Clip, MakeJob
-from transcoder.in_process import FolderJob
 from transcoder.looking import check_everything, frame_hashes, key_frames
 
 from mill_transcoder.handlers import HANDLERS

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from folder_job import FolderJob, FolderTask
 from source_server import SourceServer, reply, source_server
-from transcoder.in_process import FolderJob, FolderTask
 
 from mill_common.errors import SourceMissing, SourceTooLarge, TaskCancelled
 from mill_common.outgoing import AddressRefused, SourceUnreachable

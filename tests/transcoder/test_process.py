@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from folder_job import FolderTask
 from transcoder.conftest import Left, MakeJob
-from transcoder.in_process import FolderTask
 
 from mill_common.errors import ChildFailed, ChildStalled, SourceTooLarge, TaskCancelled
 from mill_transcoder.process import Ended, run_child
@@ -157,7 +157,7 @@ open('pid', 'w').write(f'{child.pid}.')
 def test_killing_the_worker_kills_its_child(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
-from transcoder.in_process import FolderJob
+from folder_job import FolderJob
 from transcoder.test_process import python
 from mill_transcoder.process import run_child
 task = FolderJob.of(Path({str(tmp_path)!r}), Path({__file__!r})).task('encode-000')

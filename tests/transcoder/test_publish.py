@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from folder_job import FolderJob
 from transcoder.clips import ffmpeg
 from transcoder.conftest import Clip
-from transcoder.in_process import FolderJob
 
 from mill_common.errors import OutputInvalid
 from mill_common.queue.types import NewTask

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from folder_job import FolderTask
 from transcoder.conftest import Clip, Left, MakeJob
-from transcoder.in_process import FolderTask
 
 from mill_common.errors import DeadlineExceeded, LeaseLost, MillError, ShuttingDown, TaskCancelled
 from mill_common.queue.types import NewTask

@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from transcriber.folder_task import FolderTask
 from transcriber.sounds import TEXTS, digits, spoken, write
+from transcriber.speech_task import SpeechTask
 
 from mill_common.errors import ChildFailed, ChildStalled, ModelUnavailable, TaskCancelled
 from mill_common.settings import Settings
@@ -34,8 +34,8 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def task(tmp_path: Path, settings: Settings) -> FolderTask:
-    return FolderTask(tmp_path / "task", settings)
+def task(tmp_path: Path, settings: Settings) -> SpeechTask:
+    return SpeechTask(tmp_path / "task", settings)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def at_first_progress(task: FolderTask, act: Callable[[], None]) -> None:
+def at_first_progress(task: SpeechTask, act: Callable[[], None]) -> None:
     """Have the task act once, when some of the speech is transcribed."""
 
     def react(fraction: float) -> None:
@@ -78,9 +78,9 @@ def at_first_progress(task: FolderTask, act: Callable[[], None]) -> None:
     task.on_progress = react
 
 
-def another(task: FolderTask) -> FolderTask:
+def another(task: SpeechTask) -> SpeechTask:
     """A task that comes after this one."""
-    return FolderTask(task.folder / "another" / uuid4().hex, task.settings)
+    return SpeechTask(task.folder / "another" / uuid4().hex, task.settings)
 
 
 def kill(engine: Engine, sent: int) -> None:
@@ -89,17 +89,17 @@ def kill(engine: Engine, sent: int) -> None:
 
 
 def test_progress_rises_while_the_speech_is_transcribed(
-    engine: Engine, task: FolderTask, long_speech: tuple[Path, list[str]]
+    engine: Engine, task: SpeechTask, long_speech: tuple[Path, list[str]]
 ) -> None:
     path, words = long_speech
     transcript = engine.transcribe(task, path, None)
     assert said(transcript) == words
-    assert task.reported == sorted(task.reported)
-    assert len([fraction for fraction in task.reported if 0 < fraction < 0.9]) >= 3
+    assert task.fractions == sorted(task.fractions)
+    assert len([fraction for fraction in task.fractions if 0 < fraction < 0.9]) >= 3
     assert transcript.duration_s >= LONG_S
 
 
-def test_a_task_is_charged_what_its_child_used(engine: Engine, task: FolderTask, short_speech: Path) -> None:
+def test_a_task_is_charged_what_its_child_used(engine: Engine, task: SpeechTask, short_speech: Path) -> None:
     engine.transcribe(task, short_speech, None)
     second = another(task)
     engine.transcribe(second, short_speech, None)
@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_sound(
     peaks = []
     for name, seconds in (("short", 31), ("long", LONG_S)):
         engine = Engine(replace(options_from(settings), batch=1))
-        task = FolderTask(tmp_path / name, settings)
+        task = SpeechTask(tmp_path / name, settings)
         engine.transcribe(task, write(tmp_path / f"{name}.wav", digits(seconds)[0]), None)
         engine.close()
         peaks.append(task.peak_memory)
@@ -125,7 +125,7 @@ def test_memory_does_not_grow_with_the_sound(
 
 
 def test_a_cancel_ends_the_transcription_and_the_child_takes_the_next(
-    engine: Engine, task: FolderTask, long_speech: tuple[Path, list[str]], short_speech: Path
+    engine: Engine, task: SpeechTask, long_speech: tuple[Path, list[str]], short_speech: Path
 ) -> None:
     engine.transcribe(another(task), short_speech, None)
     pid = engine.pid
@@ -142,7 +142,7 @@ def test_a_cancel_ends_the_transcription_and_the_child_takes_the_next(
 
 def test_a_cancel_ends_a_child_that_does_not_answer(
     engine: Engine,
-    task: FolderTask,
+    task: SpeechTask,
     long_speech: tuple[Path, list[str]],
     short_speech: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -164,7 +164,7 @@ def test_a_cancel_ends_a_child_that_does_not_answer(
 
 
 def test_a_killed_child_fails_the_task_and_the_next_gets_another(
-    engine: Engine, task: FolderTask, long_speech: tuple[Path, list[str]], short_speech: Path
+    engine: Engine, task: SpeechTask, long_speech: tuple[Path, list[str]], short_speech: Path
 ) -> None:
     at_first_progress(task, lambda: kill(engine, signal.SIGKILL))
     with pytest.raises(ChildFailed, match="killed by signal 9"):
@@ -172,14 +172,14 @@ def test_a_killed_child_fails_the_task_and_the_next_gets_another(
     assert said(engine.transcribe(another(task), short_speech, None)) == TEXTS["four_digits"].split()
 
 
-def test_a_child_killed_between_tasks_is_replaced(engine: Engine, task: FolderTask, short_speech: Path) -> None:
+def test_a_child_killed_between_tasks_is_replaced(engine: Engine, task: SpeechTask, short_speech: Path) -> None:
     engine.transcribe(task, short_speech, None)
     kill(engine, signal.SIGKILL)
     until(lambda: engine.pid is None)
     assert said(engine.transcribe(another(task), short_speech, None)) == TEXTS["four_digits"].split()
 
 
-def test_a_hung_child_is_ended(settings: Settings, task: FolderTask, long_speech: tuple[Path, list[str]]) -> None:
+def test_a_hung_child_is_ended(settings: Settings, task: SpeechTask, long_speech: tuple[Path, list[str]]) -> None:
     engine = Engine(replace(options_from(settings), batch=1, stall_s=3.0))
     hung: list[int | None] = []
 
@@ -195,7 +195,7 @@ def test_a_hung_child_is_ended(settings: Settings, task: FolderTask, long_speech
     assert engine.pid is None
 
 
-def test_an_idle_child_unloads_the_model_and_comes_back(settings: Settings, task: FolderTask, tmp_path: Path) -> None:
+def test_an_idle_child_unloads_the_model_and_comes_back(settings: Settings, task: SpeechTask, tmp_path: Path) -> None:
     engine = Engine(replace(options_from(settings), idle_s=0.3))
     speech = write(tmp_path / "speech.wav", spoken("five_digits"))
     engine.transcribe(task, speech, None)
@@ -210,7 +210,7 @@ def test_threads_take_turns_on_one_child(settings: Settings, engine: Engine, tmp
 
     def work(name: str) -> None:
         speech = write(tmp_path / f"{name}.wav", spoken(name))
-        heard[name] = said(engine.transcribe(FolderTask(tmp_path / name, settings), speech, None))
+        heard[name] = said(engine.transcribe(SpeechTask(tmp_path / name, settings), speech, None))
         pids.add(engine.pid)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in TEXTS]
@@ -223,7 +223,7 @@ def test_threads_take_turns_on_one_child(settings: Settings, engine: Engine, tmp
 
 
 def test_a_task_that_waits_for_its_turn_can_be_cancelled(
-    engine: Engine, task: FolderTask, long_speech: tuple[Path, list[str]]
+    engine: Engine, task: SpeechTask, long_speech: tuple[Path, list[str]]
 ) -> None:
     waiting = another(task)
     waiting.put_down(TaskCancelled())
@@ -245,7 +245,7 @@ def test_a_task_that_waits_for_its_turn_can_be_cancelled(
 
 
 def test_an_unknown_model_fails_at_once_without_a_network(
-    settings: Settings, task: FolderTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    settings: Settings, task: SpeechTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
@@ -257,7 +257,7 @@ def test_an_unknown_model_fails_at_once_without_a_network(
 
 
 def test_a_network_that_never_answers_ends_the_wait(
-    settings: Settings, task: FolderTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    settings: Settings, task: SpeechTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
@@ -270,7 +270,7 @@ def test_a_network_that_never_answers_ends_the_wait(
 
 
 def test_a_cancel_while_the_model_is_loaded_ends_the_child(
-    engine: Engine, task: FolderTask, short_speech: Path
+    engine: Engine, task: SpeechTask, short_speech: Path
 ) -> None:
     task.on_progress = lambda fraction: task.put_down(TaskCancelled())
     with pytest.raises(TaskCancelled):
@@ -279,7 +279,7 @@ def test_a_cancel_while_the_model_is_loaded_ends_the_child(
     assert said(engine.transcribe(another(task), short_speech, None)) == TEXTS["four_digits"].split()
 
 
-def test_a_broken_model_file_is_told(settings: Settings, task: FolderTask, tmp_path: Path) -> None:
+def test_a_broken_model_file_is_told(settings: Settings, task: SpeechTask, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"\0" * 64)
     engine = Engine(replace(options_from(settings), model=str(tmp_path), name="broken"))
     with pytest.raises(ModelUnavailable, match="'broken' cannot be loaded"):
@@ -289,12 +289,12 @@ def test_a_broken_model_file_is_told(settings: Settings, task: FolderTask, tmp_p
 PARENT = """
 import sys
 from pathlib import Path
-from transcriber.folder_task import FolderTask
+from transcriber.speech_task import SpeechTask
 from mill_common.settings import Settings
 from mill_transcriber.handlers import engine_for, options_from
 
 settings = Settings(whisper_model="tiny-digits", whisper_batch=1)
-task = FolderTask(Path(sys.argv[1]), settings)
+task = SpeechTask(Path(sys.argv[1]), settings)
 engine = engine_for(options_from(settings))
 task.on_progress = lambda fraction: fraction and print(engine.pid, flush=True)
 engine.transcribe(task, Path(sys.argv[2]), None)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import srt
 import webvtt
-from transcriber.folder_task import FolderTask
 from transcriber.sounds import TEXTS, Sound, digits, noise, silence, spoken, tone, write
+from transcriber.speech_task import SpeechTask
 
 from mill_common.errors import ModelUnavailable, SourceUnreadable
 from mill_common.settings import Settings
@@ -21,12 +21,12 @@ NAMES = ["transcript.txt", "transcript.srt", "transcript.vtt", "transcript.json"
 
 
 @pytest.fixture
-def task(tmp_path: Path, settings: Settings) -> FolderTask:
-    return FolderTask(tmp_path / "task", settings)
+def task(tmp_path: Path, settings: Settings) -> SpeechTask:
+    return SpeechTask(tmp_path / "task", settings)
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS))
-def test_spoken_digits_come_out_as_said(task: FolderTask, name: str) -> None:
+def test_spoken_digits_come_out_as_said(task: SpeechTask, name: str) -> None:
     write(task.fetch("speech.wav"), spoken(name))
     result = transcribe(task)
     assert task.text("transcript.txt").split() == TEXTS[name].split()
@@ -36,19 +36,19 @@ def test_spoken_digits_come_out_as_said(task: FolderTask, name: str) -> None:
     assert result.transcript["model"] == "tiny-digits"
 
 
-def test_the_four_files_are_stored_and_say_the_same(task: FolderTask) -> None:
+def test_the_four_files_are_stored_and_say_the_same(task: SpeechTask) -> None:
     sound, words = digits(20)
     write(task.fetch("speech.wav"), sound)
     transcribe(task)
-    assert [output.name for output in task.stored.values()] == NAMES
-    assert {output.kind for output in task.stored.values()} == {"transcript"}
+    assert [output.name for output in task.made.values()] == NAMES
+    assert {output.kind for output in task.made.values()} == {"transcript"}
     facts = json.loads(task.text("transcript.json"))
     assert facts["text"].split() == [word["word"] for word in facts["words"]] == words
     assert " ".join(cue.content for cue in srt.parse(task.text("transcript.srt"))).split() == words
     assert " ".join(cue.text for cue in webvtt.from_string(task.text("transcript.vtt")).captions).split() == words
 
 
-def test_words_lie_in_their_segments_where_somebody_speaks(task: FolderTask) -> None:
+def test_words_lie_in_their_segments_where_somebody_speaks(task: SpeechTask) -> None:
     write(task.fetch("speech.wav"), silence(3.0), spoken("four_digits"), silence(4.0), spoken("five_digits"))
     transcribe(task)
     facts = json.loads(task.text("transcript.json"))
@@ -63,7 +63,7 @@ def test_words_lie_in_their_segments_where_somebody_speaks(task: FolderTask) -> 
 
 
 @pytest.mark.parametrize("sound", [silence(6), noise(6), tone(6), silence(0)], ids=["silence", "noise", "tone", "none"])
-def test_where_nobody_speaks_the_transcript_is_empty(task: FolderTask, sound: Sound) -> None:
+def test_where_nobody_speaks_the_transcript_is_empty(task: SpeechTask, sound: Sound) -> None:
     write(task.fetch("speech.wav"), sound)
     result = transcribe(task)
     assert [task.text(name) for name in NAMES[:3]] == ["", "", "WEBVTT\n"]
@@ -73,26 +73,26 @@ def test_where_nobody_speaks_the_transcript_is_empty(task: FolderTask, sound: So
     assert (result.transcript["language"], result.transcript["word_count"]) == (None, 0)
 
 
-def test_an_empty_file_is_a_sound_in_which_nobody_speaks(task: FolderTask) -> None:
+def test_an_empty_file_is_a_sound_in_which_nobody_speaks(task: SpeechTask) -> None:
     task.fetch("speech.wav").touch()
     assert transcribe(task).result == {"language": None}
 
 
-def test_a_file_that_is_no_wav_is_refused(task: FolderTask) -> None:
+def test_a_file_that_is_no_wav_is_refused(task: SpeechTask) -> None:
     task.fetch("speech.wav").write_bytes(b"not a sound" * 100)
     with pytest.raises(SourceUnreadable, match=r"speech\.wav is not a WAV file"):
         transcribe(task)
 
 
 def test_a_language_that_the_model_does_not_know_is_refused(tmp_path: Path, settings: Settings) -> None:
-    task = FolderTask(tmp_path / "task", settings, language="de")
+    task = SpeechTask(tmp_path / "task", settings, language="de")
     write(task.fetch("speech.wav"), spoken("four_digits"))
     with pytest.raises(LanguageUnknown, match="'de'"):
         transcribe(task)
 
 
 def test_a_language_given_is_not_detected(tmp_path: Path, settings: Settings) -> None:
-    task = FolderTask(tmp_path / "task", settings, language="en")
+    task = SpeechTask(tmp_path / "task", settings, language="en")
     write(task.fetch("speech.wav"), spoken("four_digits"))
     transcript = transcribe(task).transcript
     assert transcript is not None
@@ -100,20 +100,20 @@ def test_a_language_given_is_not_detected(tmp_path: Path, settings: Settings) ->
 
 
 def test_without_a_model_the_message_names_the_setting(tmp_path: Path, settings: Settings) -> None:
-    task = FolderTask(tmp_path / "task", settings.model_copy(update={"whisper_model": ""}))
+    task = SpeechTask(tmp_path / "task", settings.model_copy(update={"whisper_model": ""}))
     with pytest.raises(ModelUnavailable, match="Set MILL_WHISPER_MODEL"):
         transcribe(task)
 
 
 def test_a_missing_model_folder_is_told_with_advice(tmp_path: Path, settings: Settings) -> None:
-    task = FolderTask(tmp_path / "task", settings.model_copy(update={"whisper_model": str(tmp_path / "nowhere")}))
+    task = SpeechTask(tmp_path / "task", settings.model_copy(update={"whisper_model": str(tmp_path / "nowhere")}))
     with pytest.raises(ModelUnavailable, match=r"nowhere' is not a folder\. Set MILL_WHISPER_MODEL"):
         transcribe(task)
 
 
 def test_a_model_folder_that_is_not_whole_is_told_by_what_it_lacks(tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "config.json").write_text("{}")
-    task = FolderTask(tmp_path / "task", settings.model_copy(update={"whisper_model": str(tmp_path)}))
+    task = SpeechTask(tmp_path / "task", settings.model_copy(update={"whisper_model": str(tmp_path)}))
     with pytest.raises(ModelUnavailable, match=r"lacks model\.bin, tokenizer\.json, vocabulary\.json"):
         transcribe(task)
 
