@@ -55,6 +55,32 @@ def test_among_one_owner_s_tasks_the_older_goes_first(desk: Desk) -> None:
     assert [desk.claim().job.id for _ in range(5)] == jobs
 
 
+def test_a_job_s_next_step_goes_before_the_first_step_of_a_younger_job(desk: Desk) -> None:
+    older, younger = desk.job(), desk.job()
+    probe = desk.claim()
+    assert probe.job.id == older
+    desk.finish(probe, tasks=[NewTask(name="encode", kind="encode")])
+    assert [(claim.job.id, claim.name) for claim in (desk.claim(), desk.claim())] == [
+        (older, "encode"),
+        (younger, "probe"),
+    ]
+
+
+def test_owners_take_turns_while_their_older_jobs_go_first(desk: Desk) -> None:
+    for owner in ["ada"] * 6 + ["grace"] * 6:
+        desk.job(owner)
+    served = Counter[str]()
+    finished: list[str] = []
+    for _ in range(24):
+        claim = desk.claim()
+        served[claim.job.owner_id] += 1
+        tasks = [NewTask(name="encode", kind="encode")] if claim.name == "probe" else []
+        desk.finish(claim, tasks=tasks)
+        finished += [] if tasks else [claim.job.owner_id]
+        assert abs(served["ada"] - served["grace"]) <= 2
+    assert finished in (["ada", "grace"] * 6, ["grace", "ada"] * 6)
+
+
 @pytest.mark.parametrize("served_before", [0, 1, 30])
 def test_an_owner_with_200_waiting_tasks_delays_another_s_first_by_one_claim(desk: Desk, served_before: int) -> None:
     desk.planned(*(NewTask(name=f"encode-{number}", kind="encode") for number in range(200)), owner="crowd")
@@ -144,10 +170,16 @@ def test_a_claim_reads_an_index_and_not_the_table(desk: Desk) -> None:
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         statements.append((statement, parameters))
 
+    desk.job()
     event.listen(desk.database.engine, "before_cursor_execute", note)
-    desk.take()
-    statement, parameters = next(found for found in statements if found[0].startswith("UPDATE task"))
+    desk.claim()
+    read = [found for found in statements if found[0].startswith(("SELECT task", "UPDATE task"))]
     with desk.database.engine.connect() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-    assert any("USING INDEX ix_task_claim" in step[3] for step in plan), plan
-    assert not any(step[3].startswith("SCAN") for step in plan), plan
+        plans = [
+            step[3]
+            for statement, parameters in read
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        ]
+    assert any("USING INDEX ix_task_claim" in step for step in plans), plans
+    assert any("USING INDEX ix_task_owner_age" in step for step in plans), plans
+    assert not any(step.startswith("SCAN") or "TEMP B-TREE" in step for step in plans), plans

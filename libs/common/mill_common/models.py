@@ -147,6 +147,16 @@ class Task(SQLModel, table=True):
             postgresql_where=_CLAIMABLE,
             sqlite_where=_CLAIMABLE,
         ),
+        sa.Index(
+            "ix_task_owner_age",
+            "queue",
+            "owner_id",
+            "rank",
+            "job_id",
+            "id",
+            postgresql_where=_CLAIMABLE,
+            sqlite_where=_CLAIMABLE,
+        ),
         sa.Index("ix_task_wake", "wake_at", postgresql_where=_CLAIMABLE, sqlite_where=_CLAIMABLE),
         sa.Index("ix_task_lease", "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
     )

@@ -2,7 +2,8 @@
 
 A task that is queued gets the number `share`; among tasks of one priority the lowest is claimed first. An owner's tasks
 are numbered one after another, from the number that is being served now. So whoever queues one task is served next,
-however many another owner has waiting, and nobody is paid back for having been idle.
+however many another owner has waiting, and nobody is paid back for having been idle. The number decides whose turn it
+is; which of that owner's tasks goes is decided by the age of its job (`claim.py`), and the two then swap numbers.
 
 Source: Demers, Keshav and Shenker, "Analysis and Simulation of a Fair Queueing Algorithm", 1989.
 """

@@ -183,6 +183,14 @@ def upgrade() -> None:
         sqlite_where=claimable,
     )
     op.create_index(
+        "ix_task_owner_age",
+        "task",
+        ["queue", "owner_id", "rank", "job_id", "id"],
+        unique=False,
+        postgresql_where=claimable,
+        sqlite_where=claimable,
+    )
+    op.create_index(
         "ix_task_wake", "task", ["wake_at"], unique=False, postgresql_where=claimable, sqlite_where=claimable
     )
 
