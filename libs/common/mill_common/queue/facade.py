@@ -107,6 +107,14 @@ class TaskQueue:
             reaped += status is not None
         return reaped
 
+    def release_stale(self) -> int:
+        """Take every task from its worker whose last heartbeat is older than a lease. Returns how many."""
+        self.database.run(lambda session: lease.expire_silent(session, silent_s=self.policy.lease_s))
+        released = 0
+        while found := self.reap_expired():
+            released += found
+        return released
+
     def resend(self) -> int:
         """Send again the wake-ups that are overdue. Returns how many."""
         overdue = self.database.run(lambda session: overdue_wakeups(session, self.policy))

@@ -103,12 +103,24 @@ def _after_crash(task: Task, policy: Policy, *, hold: bool) -> dict[str, Any]:
         return {"status": TaskStatus.CANCELLED, "finished_at": db_now()}
     crashes = task.crashes + 1
     dead = crashes >= policy.max_crashes or task.attempts >= task.max_attempts
-    message = f"The worker {task.worker} was not heard of within the lease; crash {crashes} of {policy.max_crashes}."
+    message = f"The worker timed out: {task.worker} was not heard of; crash {crashes} of {policy.max_crashes}."
     values = failure(HEARTBEAT_TIMEOUT, message, task.attempts, policy, dead=dead, hold=hold)
     if not dead:
         # The task is not to blame yet: somebody else may take it at once.
         values |= {"run_after": db_now(), "wake_at": db_now()}
     return values
+
+
+def expire_silent(session: Session, *, silent_s: float) -> int:
+    """End the leases of running tasks that nobody was heard of for so long, or whose row says no lease at all.
+
+    For rows that were written by hand or under a longer lease. Returns how many.
+    """
+    silent = col(Task.lease_until).is_(None) | (col(Task.heartbeat_at) < db_now(-silent_s))
+    rows = session.execute(
+        update(Task).where(running(), silent).values(lease_until=db_now(-1.0)).returning(col(Task.id))
+    )
+    return len(rows.all())
 
 
 def expire_leases(session: Session, *, worker_prefix: str) -> int:
