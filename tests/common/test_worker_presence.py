@@ -95,7 +95,14 @@ def test_what_a_worker_cannot_find_out_does_not_keep_it_from_working(shops: Shop
 def test_a_new_worker_closes_the_row_of_a_dead_one_of_its_name(shops: Shops) -> None:
     shop = shops()
     with shop.database().write() as session:
-        dead: dict[str, Any] = {"service": "test", "queue": TRANSCODE, "host": "here", "pid": 1, "version": "0", "slots": 1}
+        dead: dict[str, Any] = {
+            "service": "test",
+            "queue": TRANSCODE,
+            "host": "here",
+            "pid": 1,
+            "version": "0",
+            "slots": 1,
+        }
         session.add(Worker(name=worker_name("test"), **dead))
         session.add(Worker(name="somebody else", **dead))
     with shop.working({}):
