@@ -171,13 +171,15 @@ class RunningTask:
         state = (self._stage, self._progress)
         if now < self._beat_due and state == self._reported:
             return
+        spent = self.spent if now >= self._beat_due else None  # it changes all the time
         try:
-            cancelled = self._queue.heartbeat(self.claim, self._progress, self._stage)
+            cancelled = self._queue.heartbeat(self.claim, self._progress, self._stage, spent)
         except LeaseLost as lost:
             self.put_down(lost)
             return
         self._reported = state
-        self._beat_due = now + self.settings.heartbeat_s
+        if spent is not None:
+            self._beat_due = now + self.settings.heartbeat_s
         self._lease_ends = now + self._queue.policy.lease_s
         if cancelled:
             self.put_down(TaskCancelled())
