@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -24,7 +25,7 @@ SOURCE = b"a source of thirty-six bytes, all told"
 def shop(database: Database, tmp_path: Path) -> Iterator[Workshop]:
     """A worker that tells of itself often, and that nobody takes for dead."""
     url = database.engine.url.render_as_string(hide_password=False)
-    waits = {"lease_s": NEVER_S, "retry_base_s": NEVER_S, "retry_cap_s": NEVER_S}
+    waits: dict[str, Any] = {"lease_s": NEVER_S, "retry_base_s": NEVER_S, "retry_cap_s": NEVER_S}
     with closing(Workshop(tmp_path / "data", url, heartbeat_s=0.05, **waits)) as shop:
         (tmp_path / "source").write_bytes(SOURCE)
         shop.resources.store.put_file("uploads/clip.mp4", tmp_path / "source", content_type="video/mp4")
