@@ -75,7 +75,7 @@ def queue_tasks(session: Session, tasks: Sequence[Task], policy: Policy) -> froz
         return frozenset()
     queues = frozenset(task.queue for task in tasks)
     owner_id, rank = tasks[0].owner_id, tasks[0].rank
-    shares = {queue: count(next_share(session, queue=queue, owner_id=owner_id, rank=rank)) for queue in queues}
+    shares = {queue: count(*next_share(session, queue=queue, owner_id=owner_id, rank=rank)) for queue in queues}
     queued = (
         update(Task)
         .where(col(Task.id) == bindparam("queued_id"))

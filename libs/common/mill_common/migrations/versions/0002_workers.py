@@ -1,4 +1,4 @@
-"""Workers' rows"""
+"""Workers' rows and owners' weights"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,7 +36,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
     )
     op.create_index(op.f("ix_worker_name"), "worker", ["name"], unique=False)
+    op.add_column("owner", sa.Column("weight", sa.Float(), server_default="1.0", nullable=False))
 
 
 def downgrade() -> None:
+    op.drop_column("owner", "weight")
     op.drop_table("worker")
