@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 _FOLDER = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([0-9]+)")
 _AT_ONCE = 500
+_FRESH_S = 0.5  # asking the file system before each of many small tasks would cost more than the answer is worth
 Claimed = tuple[UUID, int]  # task and epoch
 
 
@@ -30,13 +32,21 @@ class Scratch:
     def __init__(self, folder: Path, *, enough: int) -> None:
         self._folder = folder
         self._enough = enough
+        self._found: str | None = None
+        self._look_at = 0.0
 
     def folder_of(self, task_id: UUID, epoch: int) -> Path:
         """Where this attempt, and no other, keeps its files."""
         return self._folder / f"{task_id}-{epoch}"
 
     def shortage(self) -> str | None:
-        """Why there is no room for another attempt; None if there is."""
+        """Why there is no room for another attempt; None if there is. As of half a second ago, at the most."""
+        if time.monotonic() >= self._look_at:
+            self._found = self._measure()
+            self._look_at = time.monotonic() + _FRESH_S
+        return self._found
+
+    def _measure(self) -> str | None:
         try:
             free = shutil.disk_usage(_existing(self._folder)).free
         except OSError as error:
@@ -48,7 +58,7 @@ class Scratch:
 
     def sweep(self, database: Database, stop: threading.Event) -> int:
         """Remove the folders of attempts that nobody runs any more. Returns how many; ends early on `stop`."""
-        found = self._found()
+        found = self._folders()
         removed = 0
         for first in range(0, len(found), _AT_ONCE):
             some = found[first : first + _AT_ONCE]
@@ -61,7 +71,7 @@ class Scratch:
                     removed += 1
         return removed
 
-    def _found(self) -> list[Claimed]:
+    def _folders(self) -> list[Claimed]:
         names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
         matches = [match for name in names if (match := _FOLDER.fullmatch(name))]
         return [(UUID(match[1]), int(match[2])) for match in matches]
