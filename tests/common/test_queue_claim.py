@@ -12,7 +12,8 @@ from common.desk import NOTHING, Desk
 from sqlalchemy import event
 
 from mill_common.errors import ChildFailed
-from mill_common.queue import TRANSCRIBE, NewTask
+from mill_common.models import Owner
+from mill_common.queue import TRANSCODE, TRANSCRIBE, NewTask
 from mill_common.states import JobStatus, TaskStatus
 
 
@@ -183,3 +184,20 @@ def test_a_claim_reads_an_index_and_not_the_table(desk: Desk) -> None:
     assert any("USING INDEX ix_task_claim" in step for step in plans), plans
     assert any("USING INDEX ix_task_owner_age" in step for step in plans), plans
     assert not any(step.startswith("SCAN") or "TEMP B-TREE" in step for step in plans), plans
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["queued at once", "one by one"])
+def test_an_owner_of_twice_the_weight_gets_twice_the_tasks(desk: Desk, at_once: bool) -> None:
+    with desk.database.write() as session:
+        session.add(Owner(id="double", weight=2.0))
+    for owner in ("double", "single"):
+        if at_once:
+            desk.planned(
+                *(NewTask(name=f"encode-{number}", kind="encode", queue="bulk") for number in range(40)), owner=owner
+            )
+        else:
+            for _ in range(40):
+                desk.job(owner)
+    queue = "bulk" if at_once else TRANSCODE
+    served = Counter(desk.claim(queue).job.owner_id for _ in range(30))
+    assert served == {"double": 20, "single": 10}

@@ -31,7 +31,9 @@ class Workshop:
         self.desk = Desk(self.resources.database, self.resources.queue.policy)
         self.desk.queue = self.resources.queue
 
-    def runner(self, handlers: Mapping[str, Handler], *, queue_name: str = TRANSCODE, slots: int = 2) -> Runner:
+    def runner(
+        self, handlers: Mapping[str, Handler], *, queue_name: str = TRANSCODE, slots: int = 2, **options: Any
+    ) -> Runner:
         """A runner that has not started."""
         return Runner(
             service="test",
@@ -41,6 +43,7 @@ class Workshop:
             store=self.resources.store,
             settings=self.settings,
             slots=slots,
+            **options,
         )
 
     @contextmanager

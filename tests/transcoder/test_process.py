@@ -73,7 +73,27 @@ def test_a_child_hands_back_its_words_status_and_use(task_of: Callable[..., Fold
     assert (ended.code, ended.stdout, ended.stderr) == (3, "out\n", "err\n")
     assert ended.cpu_s > 0
     assert ended.peak_memory > 2**20
-    assert (task.cpu_s, task.log_tail) == (ended.cpu_s, "err\n")
+    assert task.cpu_s == pytest.approx(ended.cpu_s)
+    assert task.log_tail == "err\n"
+
+
+def test_what_a_child_uses_is_known_while_it_runs(task_of: Callable[..., FolderTask]) -> None:
+    task = task_of(stall_s=2.0)
+    seen: list[tuple[float, int, str]] = []
+
+    def look() -> None:
+        wait_until(lambda: task.cpu_s > 0 and task.peak_memory > 0 and task.log_tail != "")
+        seen.append((task.cpu_s, task.peak_memory, task.log_tail))
+        task.put_down(TaskCancelled())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    code = "import sys\nsys.stderr.write('words\\n')\nwhile True: print(sum(range(100_000)), flush=True)"
+    with pytest.raises(TaskCancelled):
+        run_child(task, python(code), cwd=task.scratch, on_line=lambda _: True, terminate_s=0.3)
+    looking.join()
+    assert seen[0][2] == "words\n"
+    assert task.cpu_s >= seen[0][0]
 
 
 def test_a_small_child_of_a_large_worker_is_small(task_of: Callable[..., FolderTask]) -> None:

@@ -45,6 +45,7 @@ class Owner(SQLModel, table=True):
     __tablename__ = "owner"
 
     id: str = Field(primary_key=True, max_length=64)
+    weight: float = 1.0  # with 2.0, twice as many tasks in turn as somebody with 1.0; above 0
     created_at: datetime = _time(now=True)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import signal
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from mill_common.logs import configure_logs
@@ -23,16 +24,49 @@ class Service(Protocol):
         """Stop and wait until everything is put down."""
 
 
-def serve(name: str, make: Callable[[Resources], Service], settings: Settings) -> None:
-    """Run a service until SIGTERM or SIGINT."""
+class Signals:
+    """SIGTERM and SIGINT, each of which asks the process to stop."""
+
+    def __init__(self) -> None:
+        # Unlike an event, it may be put to from a signal handler while this very thread waits for it.
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def listen(self) -> None:
+        """Take the signals from now on. For the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.ask())
+
+    def ask(self) -> None:
+        """Ask as a signal does."""
+        self._asked.put(None)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for one more request to stop; whether it came in time."""
+        try:
+            self._asked.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
+        return True
+
+
+@contextmanager
+def process(name: str, settings: Settings) -> Iterator[tuple[Resources, Signals]]:
+    """What a service process has around it: logs, error reports, signals and open connections."""
     configure_logs(settings, name)
     init_sentry(settings, name)  # before the broker is made, or its messages carry no trace
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
+    signals = Signals()
+    signals.listen()
     resources = open_resources(settings)
-    service = make(resources)
-    service.start()
-    asked.wait()
-    service.stop()
-    resources.close()
+    try:
+        yield resources, signals
+    finally:
+        resources.close()
+
+
+def serve(name: str, make: Callable[[Resources], Service], settings: Settings) -> None:
+    """Run a service until SIGTERM or SIGINT."""
+    with process(name, settings) as (resources, signals):
+        service = make(resources)
+        service.start()
+        signals.wait()
+        service.stop()

@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     sweep_s: float = Field(default=5.0, gt=0)
     transcoder_threads: int = Field(default=1, ge=1, le=64)
     transcriber_threads: int = Field(default=1, ge=1, le=64)
+    stop_grace_s: float = Field(default=20.0, ge=0)  # how long a worker that is to stop waits for short tasks
+    pause_after_failures: int = Field(default=5, ge=1)  # of different tasks, in a row: then a worker pauses
+    pause_s: float = Field(default=15.0, gt=0)  # the first pause; each further one is twice as long
+    pause_cap_s: float = Field(default=300.0, gt=0)
+    scratch_free_bytes: int = Field(default=2 * 2**30, ge=0)  # with less free, a worker claims nothing
 
     # What sources may be
     max_source_bytes: int = Field(default=50 * 2**30, gt=0)

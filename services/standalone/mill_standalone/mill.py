@@ -10,7 +10,7 @@ from mill_common.migrations import migrate
 from mill_common.queue import expire_leases
 from mill_common.resources import Resources
 from mill_common.service import Service
-from mill_common.worker import Woken
+from mill_common.worker import Woken, close_workers
 from mill_transcoder.worker import transcoder
 from mill_transcriber.worker import transcriber
 from mill_watchdog.loop import watchdog
@@ -48,6 +48,7 @@ class Mill:
         # Whoever holds the data folder is the only process on its database: all earlier workers are dead.
         left = self._resources.database.run(lambda session: expire_leases(session, worker_prefix=""))
         self._resources.queue.reap_expired()
+        self._resources.database.run(close_workers)
         shutil.rmtree(self._resources.settings.scratch, ignore_errors=True)
         if left:
             log.info("tasks_taken_over", count=left)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mill_common.service import serve
-from mill_common.settings import Settings
-from mill_common.worker import Woken
+import sys
+
+from mill_common.worker.command import main
 from mill_transcoder.worker import transcoder
 
 if __name__ == "__main__":
-    serve("transcoder", lambda resources: Woken(resources.broker, transcoder(resources)), Settings())
+    sys.exit(main("transcoder", transcoder))

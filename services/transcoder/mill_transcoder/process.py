@@ -21,7 +21,7 @@ from mill_common.errors import ChildFailed
 from mill_common.worker.context import TaskContext
 from mill_transcoder.limits import limited
 from mill_transcoder.streams import Lines, Tail
-from mill_transcoder.vitals import Clock, bytes_below, peak_memory
+from mill_transcoder.vitals import Clock, bytes_below, cpu_s, peak_memory
 
 TERMINATE_S = 10.0  # between SIGTERM and SIGKILL
 TICK_S = 0.1
@@ -63,7 +63,7 @@ def run_child(
         child.watch()
     finally:
         ended = child.end(terminate_s)
-        task.used(cpu_s=ended.cpu_s, peak_memory=ended.peak_memory, log_tail=ended.stderr)
+        child.charge(ended.cpu_s, ended.peak_memory)
     return ended
 
 
@@ -78,6 +78,7 @@ class _Child:
         self._stderr = Tail()
         self._stopping = False
         self._peak = 0
+        self._charged_s = 0.0
         task.raise_if_stopped()
         # prlimit and setpriv would hide that the command is missing behind an exit status.
         if shutil.which(argv[0]) is None:
@@ -102,7 +103,14 @@ class _Child:
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + min(WATCH_S, self._task.settings.stall_s / 4)
                 self._clock.note("bytes", bytes_below(self._cwd))
+                self.charge(cpu_s(self._process.pid), self._peak)
             self._clock.check(self._name)
+
+    def charge(self, used_s: float, peak: int) -> None:
+        """Tell the task what the child has used until now, and what it said last."""
+        more_s = max(0.0, used_s - self._charged_s)
+        self._charged_s += more_s
+        self._task.used(cpu_s=more_s, peak_memory=peak, log_tail=self._stderr.text())
 
     def _drain(self, timeout_s: float) -> bool:
         """Take what the pipes hold; False if that was nothing."""

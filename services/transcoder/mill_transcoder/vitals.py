@@ -40,6 +40,15 @@ def bytes_below(folder: Path) -> int:
     return total
 
 
+def cpu_s(pid: int) -> float:
+    """The CPU seconds that a running process has used; 0 where that cannot be told."""
+    with suppress(OSError, IndexError):
+        # A program's name may hold anything, so count from behind it.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def peak_memory(pid: int) -> int:
     """The most memory a running process has held, in bytes; 0 where that cannot be told.
 

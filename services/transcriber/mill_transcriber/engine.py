@@ -100,10 +100,13 @@ class Engine:
             raise ChildFailed(_epitaph(gone, self._child)) from gone
         finally:
             if child := self._child:
-                used_s, self._charged_s = child.cpu_s - self._charged_s, child.cpu_s
-                task.used(cpu_s=used_s, peak_memory=child.peak_memory, log_tail="\n".join(child.log))
+                self._charge(task, child)
                 if not child.alive:
                     self._drop()
+
+    def _charge(self, task: TaskContext, child: ChildProcess) -> None:
+        used_s, self._charged_s = child.cpu_s - self._charged_s, child.cpu_s
+        task.used(cpu_s=used_s, peak_memory=child.peak_memory, log_tail="\n".join(child.log))
 
     def _accepting(self, task: TaskContext, order: Answer) -> ChildProcess:
         """A child that has accepted the order. One that has just unloaded is replaced."""
@@ -145,6 +148,7 @@ class Engine:
         while (answer := self._answer(task, child))["say"] not in _ENDS:
             if answer["say"] == "heard":
                 segments += map(Segment.from_json, answer["segments"])
+                self._charge(task, child)
                 task.progress(min(answer["until_s"] / max(answer["expected_s"], 0.01), 1.0), "transcribing")
         return answer
 

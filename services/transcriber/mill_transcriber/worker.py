@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
 from mill_common.queue import TRANSCRIBE
 from mill_common.resources import Resources
-from mill_common.worker import Runner
+from mill_common.settings import Settings
+from mill_common.worker import Runner, Shift
 from mill_transcriber.handlers import HANDLERS
 
 
-def transcriber(resources: Resources) -> Runner:
+def transcriber(resources: Resources, shift: Shift | None = None) -> Runner:
     """A transcriber that works with these resources."""
     return Runner(
         service="transcriber",
@@ -18,4 +23,17 @@ def transcriber(resources: Resources) -> Runner:
         store=resources.store,
         settings=resources.settings,
         slots=resources.settings.transcriber_threads,
+        capability=lambda: capability(resources.settings),
+        shift=shift,
     )
+
+
+def capability(settings: Settings) -> Mapping[str, str]:
+    """What this worker listens with."""
+    # Only the child may load CUDA; the driver's device file tells as well.
+    found = "cuda" if Path("/dev/nvidiactl").exists() else "cpu"
+    return {
+        "device": found if settings.whisper_device == "auto" else settings.whisper_device,
+        "model": Path(settings.whisper_model).name,
+        "faster_whisper": version("faster-whisper"),
+    }

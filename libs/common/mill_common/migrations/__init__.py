@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-from mill_common import models  # noqa: F401 - fills the metadata
+from mill_common import models, workers  # noqa: F401 - fill the metadata
 from mill_common.database import Database
 
 # Any number that nothing else on the same server uses; one migration at a time.

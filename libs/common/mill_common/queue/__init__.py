@@ -16,7 +16,7 @@ from mill_common.queue.control import (
 )
 from mill_common.queue.enqueue import enqueue_job
 from mill_common.queue.facade import TaskQueue
-from mill_common.queue.lease import HEARTBEAT_TIMEOUT, expire_leases, heartbeat, reap, release
+from mill_common.queue.lease import HEARTBEAT_TIMEOUT, expire_leases, expire_silent, heartbeat, reap, release
 from mill_common.queue.outcome import acknowledge_cancel, fail, finish
 from mill_common.queue.policy import Policy
 from mill_common.queue.types import (
@@ -55,6 +55,7 @@ __all__ = [
     "delete_job",
     "enqueue_job",
     "expire_leases",
+    "expire_silent",
     "fail",
     "finish",
     "heartbeat",

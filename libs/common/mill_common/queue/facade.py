@@ -49,11 +49,15 @@ class TaskQueue:
             lambda session: claim_next(session, queue=queue, worker=worker, lease_s=self.policy.lease_s)
         )
 
-    def heartbeat(self, claim: Claim, progress: float, stage: str) -> bool:
+    def heartbeat(self, claim: Claim, progress: float, stage: str, spent: Spent | None = None) -> bool:
         """Renew a claim; True if its task was cancelled. Raises `LeaseLost`."""
-        cancelled = self.database.run(
-            lambda session: lease.heartbeat(session, claim, lease_s=self.policy.lease_s, progress=progress, stage=stage)
-        )
+
+        def work(session: Session) -> bool:
+            return lease.heartbeat(
+                session, claim, lease_s=self.policy.lease_s, progress=progress, stage=stage, spent=spent
+            )
+
+        cancelled = self.database.run(work)
         # On its own, because a heartbeat must not hold its task while it waits for the job's row.
         self.database.run(lambda session: raise_job_progress(session, claim.job.id))
         return cancelled
@@ -106,6 +110,14 @@ class TaskQueue:
             status = self.database.run(partial(lease.reap, job_id=job_id, task_id=task_id, policy=self.policy))
             reaped += status is not None
         return reaped
+
+    def release_stale(self) -> int:
+        """Take every task from its worker whose last heartbeat is older than a lease. Returns how many."""
+        self.database.run(lambda session: lease.expire_silent(session, silent_s=self.policy.lease_s))
+        released = 0
+        while found := self.reap_expired():
+            released += found
+        return released
 
     def resend(self) -> int:
         """Send again the wake-ups that are overdue. Returns how many."""

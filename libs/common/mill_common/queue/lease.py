@@ -14,15 +14,20 @@ from mill_common.models import Outcome, Task
 from mill_common.queue.outcome import fail_job, failure
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import running
-from mill_common.queue.rows import close_attempt, end_attempt, end_claim, held, is_held, lock_job, roll_up_job
+from mill_common.queue.rows import end_attempt, end_claim, held, is_held, lock_job, roll_up_job, write_attempt
+from mill_common.queue.text import storable
 from mill_common.queue.types import Claim, Spent
 from mill_common.states import TaskStatus
 
 HEARTBEAT_TIMEOUT = "HEARTBEAT_TIMEOUT"
 
 
-def heartbeat(session: Session, claim: Claim, *, lease_s: float, progress: float, stage: str) -> bool:
+def heartbeat(
+    session: Session, claim: Claim, *, lease_s: float, progress: float, stage: str, spent: Spent | None = None
+) -> bool:
     """Renew the lease and record progress, which never falls. Returns whether the task was cancelled meanwhile.
+
+    `spent` goes to the attempt's history, so that it is known even if the worker is never heard of again.
 
     Raises:
         LeaseLost: Another worker holds the task by now; nothing was written.
@@ -42,6 +47,8 @@ def heartbeat(session: Session, claim: Claim, *, lease_s: float, progress: float
     ).first()
     if row is None:
         raise LeaseLost
+    if spent is not None:
+        write_attempt(session, claim.task_id, claim.epoch, **storable(vars(spent)))
     return row[0] is not None
 
 
@@ -90,7 +97,15 @@ def reap(session: Session, job_id: UUID, task_id: UUID, policy: Policy) -> TaskS
         .where(col(Task.id) == task.id)
         .values(lease_until=None, worker=None, stage="released_stale", crashes=Task.crashes + 1, **values)
     )
-    close_attempt(session, task.id, task.epoch, outcome=Outcome.LEASE_EXPIRED, error_code=HEARTBEAT_TIMEOUT)
+    write_attempt(
+        session,
+        task.id,
+        task.epoch,
+        ended_at=db_now(),
+        outcome=Outcome.LEASE_EXPIRED,
+        error_code=HEARTBEAT_TIMEOUT,
+        error_message=_epitaph(task, policy),
+    )
     if values["status"] is TaskStatus.FAILED:
         fail_job(session, job, task.name, values["error_code"], values["error_message"])
     roll_up_job(session, job)
@@ -103,12 +118,28 @@ def _after_crash(task: Task, policy: Policy, *, hold: bool) -> dict[str, Any]:
         return {"status": TaskStatus.CANCELLED, "finished_at": db_now()}
     crashes = task.crashes + 1
     dead = crashes >= policy.max_crashes or task.attempts >= task.max_attempts
-    message = f"The worker {task.worker} was not heard of within the lease; crash {crashes} of {policy.max_crashes}."
-    values = failure(HEARTBEAT_TIMEOUT, message, task.attempts, policy, dead=dead, hold=hold)
+    values = failure(HEARTBEAT_TIMEOUT, _epitaph(task, policy), task.attempts, policy, dead=dead, hold=hold)
     if not dead:
         # The task is not to blame yet: somebody else may take it at once.
         values |= {"run_after": db_now(), "wake_at": db_now()}
     return values
+
+
+def _epitaph(task: Task, policy: Policy) -> str:
+    crash = f"crash {task.crashes + 1} of {policy.max_crashes}"
+    return f"The worker timed out: {task.worker} was not heard of; {crash}."
+
+
+def expire_silent(session: Session, *, silent_s: float) -> int:
+    """End the leases of running tasks that nobody was heard of for so long, or whose row says no lease at all.
+
+    For rows that were written by hand or under a longer lease. Returns how many.
+    """
+    silent = col(Task.lease_until).is_(None) | (col(Task.heartbeat_at) < db_now(-silent_s))
+    rows = session.execute(
+        update(Task).where(running(), silent).values(lease_until=db_now(-1.0)).returning(col(Task.id))
+    )
+    return len(rows.all())
 
 
 def expire_leases(session: Session, *, worker_prefix: str) -> int:

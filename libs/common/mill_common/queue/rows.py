@@ -60,13 +60,13 @@ def end_claim(session: Session, claim: Claim, values: Mapping[str, Any], *, even
 
 def end_attempt(session: Session, claim: Claim, outcome: Outcome, **values: Any) -> None:
     """Close the attempt's row in the history."""
-    close_attempt(session, claim.task_id, claim.epoch, outcome=outcome, **storable(values))
+    write_attempt(session, claim.task_id, claim.epoch, ended_at=db_now(), outcome=outcome, **storable(values))
 
 
-def close_attempt(session: Session, task_id: UUID, epoch: int, **values: Any) -> None:
-    """Close an attempt whose worker is not there to say how it went."""
+def write_attempt(session: Session, task_id: UUID, epoch: int, **values: Any) -> None:
+    """Write some columns of an attempt's row in the history."""
     this = (col(Attempt.task_id) == task_id) & (col(Attempt.epoch) == epoch)
-    session.execute(update(Attempt).where(this).values(ended_at=db_now(), **values))
+    session.execute(update(Attempt).where(this).values(**values))
 
 
 def queue_tasks(session: Session, tasks: Sequence[Task], policy: Policy) -> frozenset[str]:
@@ -75,7 +75,7 @@ def queue_tasks(session: Session, tasks: Sequence[Task], policy: Policy) -> froz
         return frozenset()
     queues = frozenset(task.queue for task in tasks)
     owner_id, rank = tasks[0].owner_id, tasks[0].rank
-    shares = {queue: count(next_share(session, queue=queue, owner_id=owner_id, rank=rank)) for queue in queues}
+    shares = {queue: count(*next_share(session, queue=queue, owner_id=owner_id, rank=rank)) for queue in queues}
     queued = (
         update(Task)
         .where(col(Task.id) == bindparam("queued_id"))

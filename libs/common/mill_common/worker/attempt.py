@@ -27,17 +27,24 @@ class _Unsettled(Exception):
     """The database went away while the completion was written."""
 
 
-def attempt(task: RunningTask, handler: Handler | None, queue: TaskQueue, store: ObjectStore) -> None:
-    """Run the handler and record the outcome. Never raises: what cannot be recorded is left to the lease."""
+def attempt(task: RunningTask, handler: Handler | None, queue: TaskQueue, store: ObjectStore) -> Exception | None:
+    """Run the handler and record the outcome. Never raises: what cannot be recorded is left to the lease.
+
+    Returns why the task was not completed, if it was not.
+    """
     try:
         _complete(task, handler, queue, store)
     except _Unsettled as error:
         # Whether the completion was committed is unknown. Only if `fail` gets past the fence may its objects go.
         if _record_failure(task, error, queue):
             _discard(store, _attempt_keys(store, task))
+        return error
     except Exception as error:  # noqa: BLE001 - the attempt's history is where a handler's error goes
+        reason = task.reason or error
         _discard(store, _attempt_keys(store, task))
-        _put_down(task, task.reason or error, queue)
+        _put_down(task, reason, queue)
+        return reason
+    return None
 
 
 def _complete(task: RunningTask, handler: Handler | None, queue: TaskQueue, store: ObjectStore) -> None:

@@ -7,8 +7,9 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import sentry_sdk
 import structlog
@@ -20,11 +21,17 @@ from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
 from mill_common.worker.attempt import attempt
 from mill_common.worker.context import Handler
+from mill_common.worker.gate import Gate
+from mill_common.worker.presence import Presence, State
 from mill_common.worker.running import RunningTask
+from mill_common.worker.scratch import Scratch
+from mill_common.worker.shift import Shift
+from mill_common.workers import WorkerState
 
 log = structlog.get_logger(__name__)
 
 _BEAT_S = 1.0  # how often tasks are looked after, at the most
+_PAUSED_S = 1.0  # how often a worker that pauses looks whether it still must, at the least
 
 
 def worker_name(service: str) -> str:
@@ -49,6 +56,8 @@ class Runner:
         store: ObjectStore,
         settings: Settings,
         slots: int,
+        capability: Callable[[], Mapping[str, Any]] | None = None,
+        shift: Shift | None = None,
     ) -> None:
         self.name = worker_name(service)
         self.queue_name = queue_name
@@ -56,61 +65,114 @@ class Runner:
         self._queue = queue
         self._store = store
         self._settings = settings
+        self._shift = shift or Shift()
+        self._scratch = Scratch(settings.scratch, enough=settings.scratch_free_bytes)
+        self._gate = Gate(self._scratch, settings)
+        self._presence = Presence(
+            queue.database,
+            name=self.name,
+            service=service,
+            queue=queue_name,
+            slots=slots,
+            heartbeat_s=settings.heartbeat_s,
+            capability=capability,
+        )
         self._free = threading.Semaphore(slots)
         self.idle = threading.Event()  # set while a slot waits for work
         self._wake = threading.Event()
+        self._draining = threading.Event()
         self._stopping = threading.Event()
         self._beat_s = min(_BEAT_S, settings.heartbeat_s)
         self._running: set[RunningTask] = set()
+        self._claimed = 0
+        self._found_nothing = False  # at the last look
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=f"{service}-slot")
-        self._claiming = threading.Thread(target=self._claim_forever, name=f"{service}-claim", daemon=True)
-        self._beating = threading.Thread(target=self._beat_forever, name=f"{service}-beat", daemon=True)
+        self._claiming = threading.Thread(target=self._claim_on, name=f"{service}-claim", daemon=True)
+        self._beating = threading.Thread(target=self._beat_on, name=f"{service}-beat", daemon=True)
+        sweep = (queue.database, self._stopping, queue.policy.lease_s)
+        self._sweeping = threading.Thread(
+            target=self._scratch.sweep_for_ever, args=sweep, name=f"{service}-sweep", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to claim."""
-        self._claiming.start()
-        self._beating.start()
+        for thread in (self._claiming, self._beating, self._sweeping):
+            thread.start()
 
     def wake(self) -> None:
         """Look for work now."""
         self.idle.clear()
         self._wake.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether it runs something, or may be about to."""
+        return self._claiming.is_alive() or bool(self._tasks())
+
+    def drain(self) -> None:
+        """Claim no more."""
+        self._draining.set()
+        self.wake()
+
+    def hand_back(self, *, longer_than_s: float = 0.0) -> None:
+        """Have handed back what will not end within so many seconds, going by its progress."""
+        for task in self._tasks():
+            if task.needs_longer_than(longer_than_s):
+                task.put_down(ShuttingDown())
+
     def ask_to_stop(self) -> None:
         """Claim no more, and have what runs handed back."""
         self._stopping.set()
-        self._wake.set()
+        self.drain()
         for task in self._tasks():
             task.put_down(ShuttingDown())
 
     def stop(self) -> None:
         """Claim no more, hand back what runs, and wait until it is handed back."""
         self.ask_to_stop()
-        self._claiming.join()  # before the pool goes, or it might still submit to it
-        self._pool.shutdown(wait=True)
-        self._beating.join()
+        for thread in (self._claiming, self._beating, self._sweeping):
+            thread.join()
+        self._presence.close()
 
     def _tasks(self) -> list[RunningTask]:
         with self._lock:
             return list(self._running)
 
-    def _claim_forever(self) -> None:
-        while True:
-            self._free.acquire()
-            self._wake.clear()
-            if self._stopping.is_set():
-                return
-            task = self._take()
-            if task is None:
-                self._free.release()
-                self.idle.set()
-                self._wake.wait(self._settings.poll_s)
-                self.idle.clear()
-            else:
-                self._pool.submit(self._run, task)
+    def _claim_on(self) -> None:
+        while self._claim_next():
+            pass
+        self._pool.shutdown(wait=True)
+        if not self._draining.is_set():
+            self._shift.over()
+
+    def _claim_next(self) -> bool:
+        """Claim once, or wait; False when there is to be no more claiming."""
+        self._free.acquire()
+        self._wake.clear()
+        if self._draining.is_set() or self._claimed == self._shift.tasks:
+            return False
+        alone = not self._tasks()  # before the look: what ends after it may have planned more
+        opens = self._gate.opens()
+        task = self._take() if opens else None
+        if task is not None:
+            self._claimed += 1
+            self._pool.submit(self._run, task)
+            return True
+        self._free.release()
+        if opens and alone and self._found_nothing and self._shift.until_empty:
+            return False
+        self._wait(idle=opens)
+        return True
+
+    def _wait(self, *, idle: bool) -> None:
+        if idle:
+            self.idle.set()
+        self._wake.wait(self._settings.poll_s if idle else min(self._settings.poll_s, _PAUSED_S))
+        self.idle.clear()
 
     def _take(self) -> RunningTask | None:
+        self._found_nothing = False
         try:
             claim = self._queue.claim(self.queue_name, self.name)
         except SQLAlchemyError as error:
@@ -120,10 +182,12 @@ class Runner:
             log.exception("claim_crashed", exc_info=error)
             sentry_sdk.capture_exception(error)
             return None
+        self._found_nothing = claim is None
         return self._begin(claim) if claim else None
 
     def _begin(self, claim: Claim) -> RunningTask:
-        scratch = self._settings.scratch / f"{claim.task_id}-{claim.epoch}"
+        self._gate.breaker.began(claim.task_id)
+        scratch = self._scratch.folder_of(claim.task_id, claim.epoch)
         task = RunningTask(claim, self._queue, self._store, self._settings, scratch)
         with self._lock:
             self._running.add(task)
@@ -134,23 +198,32 @@ class Runner:
     def _run(self, task: RunningTask) -> None:
         claim = task.claim
         bound = {"job": str(claim.job.id), "task": claim.name, "epoch": claim.epoch}
+        error: Exception | None = None
         try:
             with structlog.contextvars.bound_contextvars(**bound):
-                attempt(task, self._handlers.get(claim.kind), self._queue, self._store)
+                error = attempt(task, self._handlers.get(claim.kind), self._queue, self._store)
         finally:
             with self._lock:
                 self._running.discard(task)
             shutil.rmtree(task.scratch, ignore_errors=True)
+            self._gate.breaker.ended(claim.task_id, error)
             self._free.release()
             self._wake.set()
 
-    def _beat_forever(self) -> None:
+    def _beat_on(self) -> None:
         # Goes on while tasks are being handed back, or their leases would end during a slow shutdown.
         while not self._stopping.is_set() or self._tasks():
             for task in self._tasks():
                 self._beat(task)
+            self._presence.beat(*self._state())
             if self._stopping.wait(self._beat_s):
                 time.sleep(self._beat_s / 10)
+
+    def _state(self) -> State:
+        if self._draining.is_set():
+            return WorkerState.DRAINING, None
+        reason = self._gate.reason()
+        return (WorkerState.PAUSED if reason else WorkerState.RUNNING), reason
 
     def _beat(self, task: RunningTask) -> None:
         try:

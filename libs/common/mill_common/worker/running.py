@@ -38,7 +38,7 @@ class RunningTask:
         self._progress = 0.0
         self._stage = "started"
         self._reported = ("", 0.0)
-        now = time.monotonic()
+        self._began = now = time.monotonic()
         self._lease_ends = now + queue.policy.lease_s
         self._beat_due = now + settings.heartbeat_s
         self._deadline = now + settings.task_deadline_s
@@ -171,16 +171,25 @@ class RunningTask:
         state = (self._stage, self._progress)
         if now < self._beat_due and state == self._reported:
             return
+        spent = self.spent if now >= self._beat_due else None  # it changes all the time
         try:
-            cancelled = self._queue.heartbeat(self.claim, self._progress, self._stage)
+            cancelled = self._queue.heartbeat(self.claim, self._progress, self._stage, spent)
         except LeaseLost as lost:
             self.put_down(lost)
             return
         self._reported = state
-        self._beat_due = now + self.settings.heartbeat_s
+        if spent is not None:
+            self._beat_due = now + self.settings.heartbeat_s
         self._lease_ends = now + self._queue.policy.lease_s
         if cancelled:
             self.put_down(TaskCancelled())
+
+    def needs_longer_than(self, seconds: float) -> bool:
+        """Whether the task will not end in time, going by its progress. One that tells none may end any moment."""
+        if self._progress == 0.0:
+            return False
+        elapsed = time.monotonic() - self._began
+        return elapsed * (1.0 - self._progress) / self._progress > seconds
 
     def lease_may_be_over(self) -> bool:
         """Whether so long has passed since the last heartbeat that another worker may hold the task."""

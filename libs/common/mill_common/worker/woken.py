@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import dramatiq
 import structlog
@@ -11,6 +12,8 @@ from mill_common.broker import listen
 from mill_common.worker.runner import Runner
 
 log = structlog.get_logger(__name__)
+
+_TICK_S = 0.1
 
 
 class Woken:
@@ -30,6 +33,20 @@ class Woken:
             wakes={runner.queue_name: runner.wake for runner in self._runners},
             idle={runner.queue_name: runner.idle for runner in self._runners},
         )
+
+    def let_finish(self, grace_s: float, hurried: Callable[[float], bool]) -> None:
+        """Claim no more, and give what will end within `grace_s` the time to do so; the rest is handed back.
+
+        `hurried` waits for so many seconds, and says whether there is no time any more.
+        """
+        until = time.monotonic() + grace_s
+        for runner in self._runners:
+            runner.drain()
+        while any(runner.busy for runner in self._runners) and (left_s := until - time.monotonic()) > 0.0:
+            for runner in self._runners:
+                runner.hand_back(longer_than_s=left_s)
+            if hurried(min(_TICK_S, left_s)):
+                return
 
     def stop(self) -> None:
         """Hand back what runs and stop."""

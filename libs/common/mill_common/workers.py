@@ -1,0 +1,53 @@
+"""The rows that worker processes keep of themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from mill_common.clock import UtcDateTime, db_now
+from mill_common.ids import uuid7
+from mill_common.models import JSON
+
+
+class WorkerState(StrEnum):
+    """What a worker is up to."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  # claims nothing for now; `reason` says why
+    DRAINING = "draining"  # claims nothing any more, and ends with what it runs
+    STOPPED = "stopped"
+
+
+WORKER_STATE = sa.Enum(
+    WorkerState, native_enum=False, length=16, values_callable=lambda kind: [member.value for member in kind]
+)
+
+
+class Worker(SQLModel, table=True):
+    """A worker process on one queue. Only the worker itself writes it; what it runs is said by the tasks' rows.
+
+    A worker that was killed leaves its row open. Its `heartbeat_at` tells.
+    """
+
+    __tablename__ = "worker"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    name: str = Field(max_length=128, index=True)  # as in `task.worker`
+    service: str = Field(max_length=32)
+    queue: str = Field(max_length=32)
+    host: str = Field(max_length=255)
+    pid: int
+    version: str = Field(max_length=32)
+    capability: dict[str, Any] = Field(sa_type=JSON, default_factory=dict)
+    slots: int
+    state: WorkerState = Field(default=WorkerState.RUNNING, sa_type=WORKER_STATE)
+    reason: str | None = Field(default=None, max_length=255)
+    started_at: datetime = Field(default=None, sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
+    heartbeat_at: datetime = Field(default=None, sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
+    stopped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
