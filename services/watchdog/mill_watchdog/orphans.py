@@ -11,7 +11,7 @@ An object is removed only if all of this holds; whatever is in doubt stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -105,14 +105,10 @@ def _living(session: Session, places: Mapping[str, Place]) -> dict[UUID, tuple[i
 
 def _owned(session: Session, places: Mapping[str, Place]) -> dict[UUID, set[str]]:
     ids = {place.job_id for place in places.values()}
-    owned: dict[UUID, set[str]] = {}
-    for job_id, key in _owned_keys(session, ids):
-        owned.setdefault(job_id, set()).add(key)
-    return owned
-
-
-def _owned_keys(session: Session, ids: set[UUID]) -> Iterator[tuple[UUID, str]]:
     outputs = select(col(Output.job_id), col(Output.object_key)).where(col(Output.job_id).in_(ids))
     sources = select(col(Job.id), col(Job.source_key)).where(col(Job.id).in_(ids), col(Job.source_key).is_not(None))
+    owned: dict[UUID, set[str]] = {}
     for statement in (outputs, sources):
-        yield from session.execute(statement).tuples()
+        for job_id, key in session.execute(statement):
+            owned.setdefault(job_id, set()).add(key)
+    return owned
