@@ -104,9 +104,14 @@ def test_another_task_s_progress_counts_for_the_whole_job(desk: Desk) -> None:
 
 
 def test_a_job_that_waits_for_a_worker_is_not_stuck_however_long(desk: Desk) -> None:
-    job = desk.job()
-    _still(desk, job)
+    with_others = desk.planned(
+        NewTask(name="encode", kind="encode"), NewTask(name="package", kind="package", needs=["encode"])
+    )
+    alone = desk.job()
+    for job in (alone, with_others):
+        _still(desk, job)
     assert _found(desk) == []
+    assert not _fail(desk, with_others)
 
 
 def test_a_task_whose_worker_died_is_left_to_its_lease(desk: Desk) -> None:

@@ -96,6 +96,7 @@ def test_a_job_whose_task_still_stops_stays(resources: Resources, desk: Desk) ->
     age(resources, Job, job, *ENDED, by=timedelta(days=31))
     assert sweep(resources, "old_jobs")["deleted_count"] == 0
     assert desk.count(Task) == 1
+    assert latest(resources, "old_jobs").items_failed == 0
 
 
 def test_many_go_in_batches(resources: Resources, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

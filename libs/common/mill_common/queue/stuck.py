@@ -80,7 +80,6 @@ def _is_stuck(cutoff: datetime) -> ColumnElement[bool]:
     open_task = select(col(Task.id)).where(of_job, or_(running(), col(Task.status) == TaskStatus.BLOCKED))
     return and_(
         col(Job.status).in_(_ACTIVE),
-        col(Job.cancel_requested_at).is_(None),
         col(Job.created_at) < cutoff,
         ~select(col(Task.id)).where(of_job, moved).exists(),
         open_task.exists(),
