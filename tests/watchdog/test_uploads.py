@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from sqlmodel import Session, col
+from watchdog.sweeps import latest, sweep
 
 from mill_common.clock import db_now
 from mill_common.errors import SourceMissing
-from mill_common.migrations import migrate
-from mill_common.models import Job, Owner, Upload
+from mill_common.models import Job, Upload
 from mill_common.queue import enqueue_job
-from mill_common.resources import Resources, open_resources
-from mill_common.settings import Settings
+from mill_common.resources import Resources
 from mill_common.storage import UploadPart
-from mill_watchdog.uploads import expire_uploads
-
-
-@pytest.fixture(params=["one machine", "many machines"])
-def resources(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Resources]:
-    """SQLite and files, then PostgreSQL and S3."""
-    many = request.param == "many machines"
-    urls = {"database_url": "postgres_url", "storage_url": "s3_url"} if many else {}
-    settings = Settings(data_dir=tmp_path, **{name: request.getfixturevalue(url) for name, url in urls.items()})
-    opened = open_resources(settings)
-    migrate(opened.database)
-    with opened.database.write() as session:
-        session.add(Owner(id="ada"))
-    yield opened
-    opened.close()
 
 
 def _upload(resources: Resources, key: str, *, expires_s: float) -> Upload:
@@ -66,7 +48,7 @@ def _keys(resources: Resources) -> set[str]:
 def test_only_an_expired_upload_goes(resources: Resources) -> None:
     _upload(resources, "uploads/old", expires_s=-1)
     _upload(resources, "uploads/new", expires_s=3600)
-    assert expire_uploads(resources) == 1
+    assert sweep(resources, "expired_uploads") == {"deleted_count": 1}
     assert _keys(resources) == {"uploads/new"}
 
 
@@ -75,14 +57,14 @@ def test_an_upload_that_a_job_uses_stays(resources: Resources) -> None:
     with resources.database.write() as session:
         job = Job(owner_id="ada", filename="clip.mp4", source_key="uploads/used", upload_id=upload.id)
         enqueue_job(session, job, resources.queue.policy)
-    assert expire_uploads(resources) == 0
+    assert sweep(resources, "expired_uploads") == {"deleted_count": 0}
     assert _keys(resources) == {"uploads/used"}
 
 
 def test_a_sweep_that_was_killed_between_object_and_row_is_finished_by_the_next(resources: Resources) -> None:
     _upload(resources, "uploads/old", expires_s=-1)
     resources.store.delete(["uploads/old"])
-    assert expire_uploads(resources) == 1
+    assert sweep(resources, "expired_uploads") == {"deleted_count": 1}
     assert _keys(resources) == set()
 
 
@@ -90,6 +72,15 @@ def test_the_parts_of_an_upload_that_was_never_completed_go(resources: Resources
     multipart_id = resources.store.start_multipart("uploads/parts", content_type="video/mp4")
     with resources.database.write() as session:
         _row(session, "uploads/parts", multipart_id=multipart_id, expires_at=db_now(-1))
-    assert expire_uploads(resources) == 1
+    assert sweep(resources, "expired_uploads") == {"deleted_count": 1}
     with pytest.raises(SourceMissing):
         resources.store.complete_multipart("uploads/parts", multipart_id, [UploadPart(1, "0" * 32)])
+
+
+def test_more_than_one_batch_goes_in_one_run(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mill_watchdog.uploads.AT_ONCE", 2)
+    for number in range(5):
+        _upload(resources, f"uploads/{number}", expires_s=-1)
+    assert sweep(resources, "expired_uploads") == {"deleted_count": 5}
+    run = latest(resources, "expired_uploads")
+    assert (run.total_items, run.items_succeeded, run.metadata) == (5, 5, {"deleted_count": 5})

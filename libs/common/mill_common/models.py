@@ -8,35 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from mill_common.clock import UtcDateTime, db_now
+from mill_common.columns import JSON
+from mill_common.columns import by_value as _by_value
+from mill_common.columns import time_column as _time
 from mill_common.ids import uuid7
 from mill_common.states import JobStatus, TaskStatus
 
-SQLModel.metadata.naming_convention = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-JSON = sa.JSON().with_variant(JSONB(), "postgresql")
-
-
-def _by_value(enum: type[StrEnum]) -> sa.Enum:
-    return sa.Enum(enum, native_enum=False, length=16, values_callable=lambda kind: [member.value for member in kind])
-
-
 TASK_STATUS = _by_value(TaskStatus)
 JOB_STATUS = _by_value(JobStatus)
-
-
-def _time(*, now: bool = False, index: bool = False) -> Any:
-    # A default of SQL, not Python: the database's clock is the only one that counts.
-    return Field(default=None, sa_type=UtcDateTime, index=index, sa_column_kwargs={"default": db_now()} if now else {})
 
 
 class Owner(SQLModel, table=True):

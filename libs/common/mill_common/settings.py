@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
     link_expires_s: int = Field(default=3600, gt=0)
 
+    # What is done on a schedule
+    schedule_timezone: str = "UTC"  # whose wall clock schedules follow, such as Europe/Berlin
+    stuck_after_minutes: int = Field(default=120, ge=30, le=1440)
+    keep_days: int = Field(default=30, ge=1, le=365)  # how long ended jobs are kept
+    orphan_grace_s: int = Field(default=24 * 3600, ge=60)  # how old an object is before a sweep may remove it
+
     # Seeing what happens
     log_level: str = "INFO"
     log_format: str = Field(default="json", pattern="^(json|console)$")

@@ -6,6 +6,7 @@ blocked ─▶ queued ─▶ running ─▶ completed
    │          │  │      │ └───▶ queued                (handed back on a graceful stop)
    └──────────┴──┴──────┴─────▶ cancelled
 
+A blocked task of a job that is stuck, because nothing ever released it, fails too, so that a retry starts there.
 Once a job has failed, whatever of it would be queued or retrying is blocked instead, until somebody retries it.
 """
 
@@ -43,7 +44,7 @@ ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
 JOB_ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.BLOCKED: frozenset({TaskStatus.QUEUED, TaskStatus.CANCELLED}),
+    TaskStatus.BLOCKED: frozenset({TaskStatus.QUEUED, TaskStatus.FAILED, TaskStatus.CANCELLED}),
     TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
     TaskStatus.RETRYING: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
     TaskStatus.RUNNING: frozenset(

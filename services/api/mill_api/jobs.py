@@ -19,6 +19,7 @@ from mill_api.openapi import Reply, operation
 from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
 from mill_api.uploads import UploadTooLarge
+from mill_common.cleanup import delete_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.models import Job
 from mill_common.queue import (
@@ -117,7 +118,7 @@ def delete_job_and_files(request: Request, job_id: UUID, query: DeleteQuery) -> 
     wired.database.run(lambda session: _stop(session, job_id, owner_id))
     keys = wired.database.run(lambda session: delete_job(session, job_id))
     # After the commit: a file without a row is swept, a row without its file would be a lie.
-    deleted = _delete_files(wired, job_id, keys) if query.delete_files else 0
+    deleted = delete_job_objects(wired.store, job_id, keys) if query.delete_files else 0
     return Deletion(job_id=job_id, deleted=True, files_deleted=deleted)
 
 
@@ -165,11 +166,3 @@ def _stop(session: Session, job_id: UUID, owner_id: str) -> None:
     if owned_job(session, job_id, owner_id).status not in JOB_ENDED:
         with suppress(JobEnded):  # it may have ended since it was looked at
             cancel_job(session, job_id)
-
-
-def _delete_files(wired: Resources, job_id: UUID, keys: list[str]) -> int:
-    prefixes = [f"jobs/{job_id}/", *(key for key in keys if key.endswith("/"))]
-    found = {key for key in keys if not key.endswith("/")}
-    for prefix in prefixes:
-        found.update(stored.key for stored in wired.store.list(prefix))
-    return wired.store.delete(sorted(found))

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import delete, select
-from sqlmodel import Session, col
+from sqlmodel import col
 
 from mill_common.clock import db_now
 from mill_common.models import Job, Upload
 from mill_common.resources import Resources
+from mill_common.runs import Result, Run
 
 AT_ONCE = 100
 
 
-def expire_uploads(resources: Resources) -> int:
-    """Remove expired uploads that no job uses, with their objects. Returns how many.
+def expire_uploads(resources: Resources, run: Run) -> Result:
+    """Remove expired uploads that no job uses, with their objects.
 
     The object goes before the row: whoever is killed in between leaves a row that the next sweep finds again. Nobody
     can make a job of it meanwhile, because an expired upload is refused.
@@ -23,19 +24,24 @@ def expire_uploads(resources: Resources) -> int:
     Raises:
         StorageUnavailable: Storage does not answer; what it did not remove keeps its row.
     """
-    with resources.database.read() as session:
-        expired = _expired(session)
+    while expired := _expired(resources):
+        run.expect(len(expired))
+        _remove(resources, expired)
+        run.count(succeeded=len(expired))
+    return {"deleted_count": run.counts.succeeded}
+
+
+def _remove(resources: Resources, expired: Sequence[Upload]) -> None:
     for upload in expired:
         if upload.multipart_id is not None and upload.completed_at is None:
             resources.store.abort_multipart(upload.object_key, upload.multipart_id)
     resources.store.delete([upload.object_key for upload in expired])
-    if expired:
-        removed = delete(Upload).where(col(Upload.id).in_([upload.id for upload in expired]))
-        resources.database.run(lambda session: session.execute(removed))
-    return len(expired)
+    removed = delete(Upload).where(col(Upload.id).in_([upload.id for upload in expired]))
+    resources.database.run(lambda session: session.execute(removed))
 
 
-def _expired(session: Session) -> Sequence[Upload]:
+def _expired(resources: Resources) -> Sequence[Upload]:
     used = select(col(Job.id)).where(col(Job.upload_id) == col(Upload.id)).exists()
     unwanted = select(Upload).where(col(Upload.expires_at) < db_now(), ~used)
-    return session.scalars(unwanted.order_by(col(Upload.expires_at)).limit(AT_ONCE)).all()
+    with resources.database.read() as session:
+        return session.scalars(unwanted.order_by(col(Upload.expires_at)).limit(AT_ONCE)).all()

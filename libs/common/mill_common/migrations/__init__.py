@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 
 from mill_common import models, workers  # noqa: F401 - fill the metadata
 from mill_common.database import Database
+from mill_common.runs import models as run_models  # noqa: F401 - fills the metadata
 
 # Any number that nothing else on the same server uses; one migration at a time.
 _LOCK = 0x6D696C6C

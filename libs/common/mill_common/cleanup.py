@@ -1,0 +1,126 @@
+"""The two sweeps that an operator can also ask for: stuck jobs fail, old jobs go.
+
+Both are given a run, so that they are counted and can be stopped; both can be repeated at any point.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select
+from sqlmodel import col
+
+from mill_common.errors import MillError
+from mill_common.models import Job, Task
+from mill_common.queue import JobNotFound, JobRunning, delete_job
+from mill_common.queue.predicates import running
+from mill_common.queue.stuck import fail_stuck_job, stuck_jobs
+from mill_common.resources import Resources
+from mill_common.runs import Result, Run, forget_runs
+from mill_common.runs.ledger import now
+from mill_common.states import JOB_ENDED
+from mill_common.storage import ObjectStore
+
+AT_ONCE = 100
+STUCK_MINUTES = range(30, 1441)
+KEEP_DAYS = range(1, 366)
+
+
+class OutOfRange(MillError):
+    """A threshold is out of its range."""
+
+    code = "out_of_range"
+    status = 422
+
+
+def fail_stuck_jobs(resources: Resources, run: Run) -> Result:
+    """Fail the jobs in which nothing has progressed for `stuck_after_minutes`, the setting or the run's parameter.
+
+    Raises:
+        OutOfRange: Less than 30 or more than 1440 minutes were asked for.
+    """
+    minutes = _within(STUCK_MINUTES, run, "stuck_after_minutes", resources.settings.stuck_after_minutes)
+    with resources.database.read() as session:
+        cutoff = now(session) - timedelta(minutes=minutes)
+        found = stuck_jobs(session, cutoff)
+    run.expect(len(found))
+    failed: list[UUID] = []
+    for job_id in found:
+        if resources.database.run(partial(fail_stuck_job, job_id=job_id, cutoff=cutoff)):
+            failed.append(job_id)
+        run.count(succeeded=1)
+    return {
+        "stuck_count": len(failed),
+        "stuck_job_ids": [str(job_id) for job_id in failed],
+        "cutoff_time": cutoff.isoformat(),
+    }
+
+
+def delete_old_jobs(resources: Resources, run: Run) -> Result:
+    """Delete jobs that ended more than `keep_days` ago, the setting or the run's parameter, with what they made.
+
+    Runs of that age are forgotten, too.
+
+    Raises:
+        OutOfRange: Less than 1 or more than 365 days were asked for.
+        StorageUnavailable: Storage does not answer. Objects whose rows are gone are left to the sweep of orphans.
+    """
+    days = _within(KEEP_DAYS, run, "keep_days", resources.settings.keep_days)
+    with resources.database.read() as session:
+        cutoff = now(session) - timedelta(days=days)
+    deleted = objects = 0
+    after: tuple[datetime, UUID] | None = None
+    while batch := _old_jobs(resources, cutoff, after):
+        run.expect(len(batch))
+        for _, job_id in batch:
+            removed = _delete_job(resources, job_id)
+            deleted += removed is not None
+            objects += removed or 0
+            run.count(succeeded=removed is not None, failed=removed is None)
+        after = batch[-1]
+    forgotten = resources.database.run(lambda session: forget_runs(session, keep_days=days))
+    cut = {"cutoff_date": cutoff.date().isoformat()}
+    return {"deleted_count": deleted, **cut, "objects_deleted": objects, "runs_forgotten": forgotten}
+
+
+def delete_job_objects(store: ObjectStore, job_id: UUID, keys: list[str]) -> int:
+    """Remove what a deleted job made: `keys` as `delete_job` gave them. Returns how many objects."""
+    prefixes = [f"jobs/{job_id}/", *(key for key in keys if key.endswith("/"))]
+    found = {key for key in keys if not key.endswith("/")}
+    for prefix in prefixes:
+        found.update(stored.key for stored in store.list(prefix))
+    return store.delete(sorted(found))
+
+
+def _delete_job(resources: Resources, job_id: UUID) -> int | None:
+    """How many objects went with the job; None if it is there still."""
+    try:
+        keys = resources.database.run(lambda session: delete_job(session, job_id))
+    except JobNotFound:
+        return 0  # somebody else was first
+    except JobRunning:
+        return None  # retried by hand this moment
+    # After the commit: an object without a row is swept, a row without its object would be a lie.
+    return delete_job_objects(resources.store, job_id, keys)
+
+
+def _old_jobs(
+    resources: Resources, cutoff: datetime, after: tuple[datetime, UUID] | None
+) -> list[tuple[datetime, UUID]]:
+    ended = (col(Job.completed_at), col(Job.id))
+    runs = select(col(Task.id)).where(col(Task.job_id) == col(Job.id), running()).exists()
+    old = select(*ended).where(col(Job.status).in_(JOB_ENDED), col(Job.completed_at) < cutoff, ~runs)
+    if after is not None:
+        # Those that could not go are not met again.
+        old = old.where(or_(ended[0] > after[0], and_(ended[0] == after[0], ended[1] > after[1])))
+    with resources.database.read() as session:
+        return [(at, job_id) for at, job_id in session.execute(old.order_by(*ended).limit(AT_ONCE)).all()]
+
+
+def _within(allowed: range, run: Run, name: str, setting: int) -> int:
+    asked = int(run.parameters.get(name, setting))
+    if asked not in allowed:
+        raise OutOfRange(f"{name} is from {allowed[0]} to {allowed[-1]}, not {asked}.")
+    return asked

@@ -1,0 +1,34 @@
+"""What is done when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mill_common.cleanup import delete_old_jobs, fail_stuck_jobs
+from mill_common.resources import Resources
+from mill_common.runs import Result, Run
+from mill_watchdog.orphans import delete_orphans
+from mill_watchdog.uploads import expire_uploads
+
+REPAIRS = "queue_repairs"  # what the fast loop finds, added up by the hour
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A name, a cron expression and what is done."""
+
+    name: str
+    cron: str
+    work: Callable[[Resources, Run], Result]
+
+
+SWEEPS = {
+    sweep.name: sweep
+    for sweep in (
+        Sweep("stuck_jobs", "*/15 * * * *", fail_stuck_jobs),
+        Sweep("old_jobs", "0 2 * * *", delete_old_jobs),
+        Sweep("orphaned_objects", "30 3 * * *", delete_orphans),
+        Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
+    )
+}
