@@ -66,11 +66,13 @@ class Runner:
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=f"{service}-slot")
         self._claiming = threading.Thread(target=self._claim_forever, name=f"{service}-claim", daemon=True)
         self._beating = threading.Thread(target=self._beat_forever, name=f"{service}-beat", daemon=True)
+        self._guarding = threading.Thread(target=self._guard_forever, name=f"{service}-guard", daemon=True)
 
     def start(self) -> None:
         """Begin to claim."""
         self._claiming.start()
         self._beating.start()
+        self._guarding.start()
 
     def wake(self) -> None:
         """Look for work now."""
@@ -90,6 +92,7 @@ class Runner:
         self._claiming.join()  # before the pool goes, or it might still submit to it
         self._pool.shutdown(wait=True)
         self._beating.join()
+        self._guarding.join()
 
     def _tasks(self) -> list[RunningTask]:
         with self._lock:
@@ -160,6 +163,13 @@ class Runner:
         except Exception as error:
             log.exception("heartbeat_crashed", task=str(task.claim.task_id), exc_info=error)
             sentry_sdk.capture_exception(error)
-        finally:
-            if task.lease_may_be_over():
-                task.put_down(LeaseLost())
+
+    def _guard_forever(self) -> None:
+        # Apart from the heartbeats: one that waits for a database that says nothing must not let its task outlive
+        # the lease.
+        while not self._stopping.is_set() or self._tasks():
+            for task in self._tasks():
+                if task.lease_may_be_over():
+                    task.put_down(LeaseLost())
+            if self._stopping.wait(self._beat_s):
+                time.sleep(self._beat_s / 10)
