@@ -224,11 +224,11 @@ class Cluster:
         return "\n".join(f"--- {p.log.name}\n{p.log.read_text(errors='replace')[-length:]}" for p in self.processes)
 
     def stop(self) -> None:
-        """SIGTERM to every process that still runs; they must end well."""
+        """SIGTERM to every process that has begun and still runs; they must end well."""
         self._closing.set()
         self._supervising.join()
         running = [process for process in self.processes if process.alive]
-        codes = {process.log.name: process.stop() for process in running}
+        codes = {process.log.name: process.stop() for process in running if process.has_begun}
         assert not any(codes.values()), f"{codes}\n{self.logs()}"
 
     def close(self) -> None:

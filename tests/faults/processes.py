@@ -61,6 +61,11 @@ class Process:
             self.signal(signal.SIGTERM)
         return self._child.wait(patience_s)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has come so far as to say something. Before, a signal just ends it."""
+        return self.log.stat().st_size > 0
+
     def said(self, what: str) -> bool:
         """Whether its log holds `what`."""
         return what in self.log.read_text(errors="replace")

@@ -38,15 +38,20 @@ def test_a_gateway_killed_between_commit_and_send_has_accepted_the_job(
         dying.kill()
         asking.join(WAIT_S)
         stop.release(hang_up=True)
+    accepted = _accepted(cluster)
     with recovery:
-        cluster.until_completed()
+        cluster.until_completed(accepted)
     _, url = cluster.api()
     with Client(url, KEY) as client:
         cluster.until(lambda: _ready(client))
-        again = _ask(client, clip)
+        assert UUID(_ask(client, clip)) == accepted
+    assert _accepted(cluster) == accepted
+
+
+def _accepted(cluster: Cluster) -> UUID:
     with cluster.database.read() as session:
-        [accepted] = session.scalars(select(col(Job.id)).where(col(Job.idempotency_key) == "once"))
-    assert UUID(again) == accepted
+        [job] = session.scalars(select(col(Job.id)).where(col(Job.idempotency_key) == "once"))
+    return job
 
 
 def _ask(client: Client, clip: Path) -> str:
