@@ -96,7 +96,7 @@ def test_a_cancellation_that_comes_after_success_is_refused(cluster: Cluster) ->
 def test_success_that_comes_after_a_cancellation_is_refused(cluster: Cluster) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"uuid FOR UPDATE")  # the first words of a completion
+        stop = wire.stop_at(b"UUID FOR UPDATE")  # the first words of a completion
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
         assert stop.reached.wait(WAIT_S)

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from faults.cluster import LEASE_S, SPEC, Cluster
 from faults.recovery import Recovery
+from faults.turnstile import ARGUMENTS
 from faults.wire import Wire
 from waiting import WAIT_S
 
@@ -129,6 +130,28 @@ def test_a_worker_that_overslept_its_lease_writes_nothing(cluster: Cluster, reco
     cluster.until(lambda: late.said("lease_lost"))
     assert cluster.outcomes(task.id) == [EXPIRED, COMPLETED]
     cluster.until_completed(cluster.job(), cluster.job())
+
+
+@pytest.mark.fault("worker: SIGSTOP before it commits, then SIGCONT", "its completion is refused")
+def test_a_completion_that_comes_after_the_lease_writes_nothing(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.start("watchdog")
+    with Wire(cluster.database_url) as wire:
+        stop = wire.stop_at(b"UUID FOR UPDATE")  # the first words of a completion
+        late = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
+        job = cluster.job()
+        assert stop.reached.wait(WAIT_S)
+        late.signal(signal.SIGSTOP)
+        cluster.turnstile.rule("hold", ARGUMENTS["probe"])
+        cluster.start("transcoder")
+        with recovery:
+            task, _ = cluster.held("probe")
+            late.signal(signal.SIGCONT)
+            stop.release()
+            cluster.until(lambda: late.said("lease_lost"))
+            assert cluster.outcomes(task.id) == [EXPIRED, None]
+            cluster.turnstile.open()
+            cluster.until_completed(job)
+    assert cluster.outcomes(task.id) == [EXPIRED, COMPLETED]
 
 
 @pytest.mark.fault("a task that always kills its worker", "after three crashes it is a dead letter; others go on")
