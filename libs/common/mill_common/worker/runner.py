@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,11 +14,12 @@ import sentry_sdk
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from mill_common.errors import LeaseLost, ShuttingDown
+from mill_common.errors import ShuttingDown
 from mill_common.queue import Claim, TaskQueue
 from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
 from mill_common.worker.attempt import attempt
+from mill_common.worker.beats import Beats
 from mill_common.worker.context import Handler
 from mill_common.worker.gate import Gate
 from mill_common.worker.presence import Presence, State
@@ -30,7 +30,6 @@ from mill_common.workers import WorkerState
 
 log = structlog.get_logger(__name__)
 
-_BEAT_S = 1.0  # how often tasks are looked after, at the most
 _PAUSED_S = 1.0  # how often a worker that pauses looks whether it still must, at the least
 
 
@@ -82,22 +81,27 @@ class Runner:
         self._wake = threading.Event()
         self._draining = threading.Event()
         self._stopping = threading.Event()
-        self._beat_s = min(_BEAT_S, settings.heartbeat_s)
         self._running: set[RunningTask] = set()
         self._claimed = 0
         self._found_nothing = False  # at the last look
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=f"{service}-slot")
         self._claiming = threading.Thread(target=self._claim_on, name=f"{service}-claim", daemon=True)
-        self._beating = threading.Thread(target=self._beat_on, name=f"{service}-beat", daemon=True)
         sweep = (queue.database, self._stopping, queue.policy.lease_s)
         self._sweeping = threading.Thread(
             target=self._scratch.sweep_for_ever, args=sweep, name=f"{service}-sweep", daemon=True
         )
+        self._beats = Beats(
+            self._tasks,
+            service=service,
+            heartbeat_s=settings.heartbeat_s,
+            stopping=self._stopping,
+            also=lambda: self._presence.beat(*self._state()),
+        )
 
     def start(self) -> None:
         """Begin to claim."""
-        for thread in (self._claiming, self._beating, self._sweeping):
+        for thread in (self._claiming, self._sweeping, self._beats):
             thread.start()
 
     def wake(self) -> None:
@@ -131,7 +135,7 @@ class Runner:
     def stop(self) -> None:
         """Claim no more, hand back what runs, and wait until it is handed back."""
         self.ask_to_stop()
-        for thread in (self._claiming, self._beating, self._sweeping):
+        for thread in (self._claiming, self._sweeping, self._beats):
             thread.join()
         self._presence.close()
 
@@ -210,29 +214,8 @@ class Runner:
             self._free.release()
             self._wake.set()
 
-    def _beat_on(self) -> None:
-        # Goes on while tasks are being handed back, or their leases would end during a slow shutdown.
-        while not self._stopping.is_set() or self._tasks():
-            for task in self._tasks():
-                self._beat(task)
-            self._presence.beat(*self._state())
-            if self._stopping.wait(self._beat_s):
-                time.sleep(self._beat_s / 10)
-
     def _state(self) -> State:
         if self._draining.is_set():
             return WorkerState.DRAINING, None
         reason = self._gate.reason()
         return (WorkerState.PAUSED if reason else WorkerState.RUNNING), reason
-
-    def _beat(self, task: RunningTask) -> None:
-        try:
-            task.beat()
-        except SQLAlchemyError as error:
-            log.warning("heartbeat_failed", task=str(task.claim.task_id), error=type(error).__name__)
-        except Exception as error:
-            log.exception("heartbeat_crashed", task=str(task.claim.task_id), exc_info=error)
-            sentry_sdk.capture_exception(error)
-        finally:
-            if task.lease_may_be_over():
-                task.put_down(LeaseLost())

@@ -1,0 +1,110 @@
+"""PostgreSQL crashes and comes back; connections break at the worst moments."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from faults.cluster import Cluster
+from faults.recovery import Recovery
+from faults.wire import Wire
+from waiting import WAIT_S
+
+from mill_common.models import Outcome
+from mill_common.states import TaskStatus
+
+MOMENTS = {
+    "claim": b"SKIP LOCKED",
+    "heartbeat": b"RETURNING task.cancel_requested_at",
+    "finish": b"INSERT INTO output",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.fault(
+    "PostgreSQL: immediate restart in the middle of a transaction", "the transaction never was; work goes on"
+)
+def test_postgres_crashes_during(cluster: Cluster, recovery: Recovery, moment: str) -> None:
+    cluster.start("watchdog")
+    with Wire(cluster.database_url) as wire:
+        stop = wire.stop_at(MOMENTS[moment])
+        worker = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
+        job = cluster.job()
+        assert stop.reached.wait(WAIT_S)
+        cluster.grounds.postgres.crash()
+        stop.release()
+        cluster.grounds.postgres.start()
+        with recovery:
+            cluster.until_completed(job)
+        assert worker.alive
+
+
+@pytest.mark.fault("PostgreSQL: immediate restart during a sweep", "the next sweep mends it, once")
+def test_postgres_crashes_during_a_sweep(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.turnstile.rule("hold", "libx264")
+    with Wire(cluster.database_url) as wire:
+        stop = wire.stop_at(b"released_stale")
+        cluster.start("watchdog", MILL_DATABASE_URL=wire.url)
+        dying = cluster.start("transcoder")
+        job = cluster.job()
+        task, _ = cluster.held("encode")
+        dying.kill()
+        cluster.turnstile.open()
+        assert stop.reached.wait(WAIT_S)
+        cluster.grounds.postgres.crash()
+        stop.release()
+        cluster.grounds.postgres.start()
+        cluster.start("transcoder")
+        with recovery:
+            cluster.until_completed(job)
+    assert cluster.outcomes(task.id) == [Outcome.LEASE_EXPIRED, Outcome.COMPLETED]
+    assert cluster.desk.task(task.id).crashes == 1
+
+
+@pytest.mark.fault(
+    "PostgreSQL: away for longer than a lease, with work running", "running work is put down and done again"
+)
+def test_postgres_stays_away_for_longer_than_a_lease(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.turnstile.rule("hold", "libx264")
+    cluster.start("watchdog")
+    worker = cluster.start("transcoder")
+    job = cluster.job()
+    cluster.held("encode")
+    cluster.grounds.postgres.crash()
+    cluster.until(lambda: worker.said("lease_lost"))
+    cluster.turnstile.open()
+    cluster.grounds.postgres.start()
+    with recovery:
+        cluster.until_completed(job)
+    assert worker.alive
+
+
+@pytest.mark.parametrize("step", ["probe", "audio"])
+@pytest.mark.fault(
+    "the connection breaks while COMMIT's answer is on its way", "the worker asks again; the step counts once"
+)
+def test_a_completion_whose_answer_was_lost_counts_once(cluster: Cluster, recovery: Recovery, step: str) -> None:
+    writes = {"probe": b"INSERT INTO task_need", "audio": b"INSERT INTO output"}
+    cluster.start("watchdog")
+    with Wire(cluster.database_url) as wire:
+        stop = wire.stop_at(writes[step], then=b"COMMIT", after=True)
+        cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
+        job = cluster.job()
+        with recovery:
+            assert stop.reached.wait(WAIT_S)
+            cluster.until_completed(job)
+    assert {(attempt.epoch, attempt.outcome) for attempt in cluster.attempts()} == {(1, Outcome.COMPLETED)}
+
+
+@pytest.mark.fault("PostgreSQL: refuses connections for a while", "services wait; jobs go on by themselves")
+def test_services_wait_for_a_database_that_is_stopped(cluster: Cluster, recovery: Recovery) -> None:
+    job = cluster.job()
+    cluster.grounds.postgres.stop()
+    cluster.start("watchdog")
+    worker = cluster.start("transcoder")
+    time.sleep(3)
+    cluster.grounds.postgres.start()
+    with recovery:
+        cluster.until_completed(job)
+    assert worker.alive
+    assert {task.status for task in cluster.desk.tasks(job).values()} == {TaskStatus.COMPLETED}
