@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from containers.compose import OURS, ROOT
@@ -78,7 +79,7 @@ def run(stack: Stack, redis: Redis) -> None:
         for number in range(1, count + 1):
             stack.start(service, number)
     for name in stack.containers:
-        wait_for(lambda name=name: stack.is_healthy(name))
+        wait_for(partial(stack.is_healthy, name))
         look_at(stack, name)
     say(f"{len(stack.containers)} containers are healthy, unprivileged, read-only and hold only what is theirs")
     send_a_job(stack)

@@ -84,7 +84,9 @@ def running_stack(engine: Engine, images: dict[str, str], folder: Path) -> Itera
     """The servers, and a stack over them that has no container yet."""
     assert set(images) >= set(OURS)
     with ExitStack() as opened:
-        postgres, redis, s3 = (opened.enter_context(server()) for server in (Postgres, Redis, S3))
+        postgres = opened.enter_context(Postgres())
+        redis = opened.enter_context(Redis())
+        s3 = opened.enter_context(S3())
         urls = {
             "mill_database_url": opened.enter_context(postgres.database()),
             "mill_broker_url": redis.url,
