@@ -86,19 +86,21 @@ class Engine:
     def _run(self, argv: Sequence[str], timeout_s: float) -> str:
         if shutil.which(argv[0]) is None:
             raise EngineFailed(f"{argv[0]} is not installed")
-        done = subprocess.run(
-            argv,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-        if done.returncode:
-            raise EngineFailed(
-                f"{' '.join(argv[:2])}: status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+        try:
+            done = subprocess.run(
+                argv,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
             )
+        except subprocess.TimeoutExpired as expired:
+            raise EngineFailed(f"{' '.join(argv[:2])} took longer than {timeout_s:.0f} s") from expired
+        if done.returncode:
+            said = done.stdout[-2000:] + done.stderr[-4000:]
+            raise EngineFailed(f"{' '.join(argv[:2])}: status {done.returncode}\n{said}")
         return done.stdout.strip()
 
 
