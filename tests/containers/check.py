@@ -67,7 +67,16 @@ def build(engine: Engine, base: str, *, with_gpu: bool) -> dict[str, str]:
         images[target] = engine.build(ROOT, target, base)
         more = (engine.size(images[target]) - engine.size(base)) / 1e6
         say(f"built {target}: {more:.0f} MB over its base, {time.monotonic() - began:.0f} s")
+    if with_gpu:
+        load_cuda(engine, images["transcriber-gpu"])
     return images
+
+
+def load_cuda(engine: Engine, image: str) -> None:
+    """Fail unless CTranslate2 and the CUDA library that it loads by name are there. Needs no card."""
+    program = "import ctranslate2, ctypes; ctypes.CDLL('libcublas.so.12')"
+    engine.podman("run", "--rm", "--network=host", "--entrypoint=python", image, "-c", program)
+    say("the CUDA library is found")
 
 
 def run(stack: Stack, redis: Redis) -> None:
