@@ -59,7 +59,15 @@ class Engine:
     def build(self, root: Path, target: str, base: str) -> str:
         """Build one target of the Dockerfile; returns the image's name."""
         image = f"localhost/mediamill-check/{target}"
-        arguments = ["bud", "--quiet", "--layers", "--isolation=chroot", "--network=host", "--format=docker"]
+        arguments = [
+            "bud",
+            "--quiet",
+            "--layers",
+            "--force-rm",
+            "--isolation=chroot",
+            "--network=host",
+            "--format=docker",
+        ]
         arguments += [f"--build-arg=BASE={base}", f"--target={target}", f"--tag={image}"]
         arguments += [f"--build-arg={name}={os.environ.get(name, '')}" for name in PASSED_ON]
         if authorities := os.environ.get("SSL_CERT_FILE") or os.environ.get("PIP_CERT"):
