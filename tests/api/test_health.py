@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from api.running import Gateway
 from sqlalchemy import text
 
 from mill_api.health import StoreCheck
+from mill_common.health import gateway_fault
 
 
 def test_a_gateway_that_can_take_work_says_so(any_gateway: Gateway) -> None:
@@ -33,3 +35,13 @@ def test_storage_that_does_not_answer_is_not_ready(gateway: Gateway, tmp_path: P
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
         (tmp_path / "elsewhere").rename(tmp_path / "objects")
         assert anyone.get("/readyz").status_code == 200
+
+
+def test_the_check_of_a_container_asks_the_gateway(gateway: Gateway) -> None:
+    port = urlsplit(gateway.url).port
+    assert port is not None
+    assert gateway_fault(port) == []
+    with gateway.resources.database.write() as session:
+        session.execute(text("DELETE FROM alembic_version"))
+    [fault] = gateway_fault(port)
+    assert "mill migrate" in fault

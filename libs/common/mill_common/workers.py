@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from mill_common.clock import UtcDateTime, db_now
+from mill_common.columns import JSON
 from mill_common.ids import uuid7
-from mill_common.models import JSON
 
 
 class WorkerState(StrEnum):
