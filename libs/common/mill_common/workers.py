@@ -7,11 +7,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from mill_common.clock import UtcDateTime, db_now
-from mill_common.columns import JSON
+from mill_common.columns import JSON, by_value, time_column
 from mill_common.ids import uuid7
 
 
@@ -22,11 +20,6 @@ class WorkerState(StrEnum):
     PAUSED = "paused"  # claims nothing for now; `reason` says why
     DRAINING = "draining"  # claims nothing any more, and ends with what it runs
     STOPPED = "stopped"
-
-
-WORKER_STATE = sa.Enum(
-    WorkerState, native_enum=False, length=16, values_callable=lambda kind: [member.value for member in kind]
-)
 
 
 class Worker(SQLModel, table=True):
@@ -46,8 +39,8 @@ class Worker(SQLModel, table=True):
     version: str = Field(max_length=32)
     capability: dict[str, Any] = Field(sa_type=JSON, default_factory=dict)
     slots: int
-    state: WorkerState = Field(default=WorkerState.RUNNING, sa_type=WORKER_STATE)
+    state: WorkerState = Field(default=WorkerState.RUNNING, sa_type=by_value(WorkerState))
     reason: str | None = Field(default=None, max_length=255)
-    started_at: datetime = Field(default=None, sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
-    heartbeat_at: datetime = Field(default=None, sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
-    stopped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    started_at: datetime = time_column(now=True)
+    heartbeat_at: datetime = time_column(now=True)
+    stopped_at: datetime | None = time_column()
