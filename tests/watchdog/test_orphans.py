@@ -9,6 +9,7 @@ import pytest
 from common.desk import Desk, made
 from watchdog.sweeps import latest, store, stored, sweep
 
+from mill_common.cleanup import keep_job_objects
 from mill_common.queue import Claim, NewOutput, SourceFacts
 from mill_common.resources import Resources
 from mill_common.settings import Settings
@@ -101,6 +102,17 @@ def test_what_a_deleted_job_left_goes(resources: Resources, desk: Desk) -> None:
     result = sweep(resources, "orphaned_objects")
     assert (result["deleted_count"], result["deleted_bytes"]) == (1, 5)
     assert stored(resources) == set()
+
+
+def test_what_a_deleted_job_was_asked_to_leave_stays(resources: Resources, desk: Desk) -> None:
+    job = desk.job()
+    claim = desk.claim()
+    output = _output(resources, claim, "360p.mp4")
+    desk.finish(claim, output, publish=True)
+    keep_job_objects(resources.store, job)
+    desk.delete(job)
+    assert sweep(resources, "orphaned_objects")["deleted_count"] == 0
+    assert stored(resources) == {output.object_key, f"jobs/{job}/kept"}
 
 
 def test_what_no_attempt_can_have_written_stays(resources: Resources) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
+from io import BytesIO
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select
 from sqlmodel import col
 
-from mill_common.errors import MillError
+from mill_common.errors import MillError, SourceMissing
 from mill_common.models import Job, Task
 from mill_common.queue import JobNotFound, JobRunning, delete_job
 from mill_common.queue.predicates import running
@@ -92,6 +93,24 @@ def delete_job_objects(store: ObjectStore, job_id: UUID, keys: list[str]) -> int
     for prefix in prefixes:
         found.update(stored.key for stored in store.list(prefix))
     return store.delete(sorted(found))
+
+
+def keep_job_objects(store: ObjectStore, job_id: UUID) -> None:
+    """Mark a job's objects as wanted, though no row will own them: no sweep removes them."""
+    store.put(_mark(job_id), BytesIO(), size=0, content_type="text/plain")
+
+
+def are_kept(store: ObjectStore, job_id: UUID) -> bool:
+    """Whether a job's objects were marked as wanted."""
+    try:
+        store.stat(_mark(job_id))
+    except SourceMissing:
+        return False
+    return True
+
+
+def _mark(job_id: UUID) -> str:
+    return f"jobs/{job_id}/kept"
 
 
 def _delete_job(resources: Resources, job_id: UUID) -> int | None:

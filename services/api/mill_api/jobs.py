@@ -19,7 +19,7 @@ from mill_api.openapi import Reply, operation
 from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
 from mill_api.uploads import UploadTooLarge
-from mill_common.cleanup import delete_job_objects
+from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.models import Job
 from mill_common.queue import (
@@ -116,6 +116,8 @@ def delete_job_and_files(request: Request, job_id: UUID, query: DeleteQuery) -> 
     wired = resources(request)
     owner_id = caller(request).owner_id
     wired.database.run(lambda session: _stop(session, job_id, owner_id))
+    if not query.delete_files:
+        keep_job_objects(wired.store, job_id)  # first, or a sweep might come in between
     keys = wired.database.run(lambda session: delete_job(session, job_id))
     # After the commit: a file without a row is swept, a row without its file would be a lie.
     deleted = delete_job_objects(wired.store, job_id, keys) if query.delete_files else 0

@@ -7,6 +7,7 @@ An object is removed only if all of this holds; whatever is in doubt stays.
 - Its job is gone, or its task is gone, or that epoch of the task has ended. An ended epoch can't be fenced in again, so
   nothing will ever come to own the object that does not own it now.
 - No output is it or lies above it, and it is no job's source.
+- Its job was not deleted with the wish that its files stay.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from mill_common.cleanup import are_kept
 from mill_common.models import Job, Output, Task
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
@@ -80,7 +82,10 @@ def _orphans(resources: Resources, stats: Sequence[ObjectStat]) -> list[ObjectSt
     with resources.database.read() as session:
         living = _living(session, places)
         owned = _owned(session, places)
-    return [stat for stat in stats if _is_orphan(places.get(stat.key), living, owned)]
+    orphans = [stat for stat in stats if _is_orphan(places.get(stat.key), living, owned)]
+    jobs = {places[stat.key].job_id for stat in orphans}
+    kept = {job_id for job_id in jobs if are_kept(resources.store, job_id)}
+    return [stat for stat in orphans if places[stat.key].job_id not in kept]
 
 
 def _is_orphan(place: Place | None, living: Mapping[UUID, tuple[int, bool]], owned: Mapping[UUID, set[str]]) -> bool:
