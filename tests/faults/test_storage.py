@@ -76,7 +76,8 @@ def test_uploads_that_are_cut_off_are_sent_again(cluster: Cluster, recovery: Rec
 def test_a_full_scratch_disk_costs_attempts_and_no_job(cluster: Cluster, recovery: Recovery, tmp_path: Path) -> None:
     with _mounted(tmp_path / "scratch", 64 << 10) as disk:
         cluster.start("watchdog")
-        cluster.start("transcoder", MILL_SCRATCH_DIR=str(disk.folder), settings=PATIENT)
+        # The disk fills up after the claim: a worker that sees no room before it claims nothing.
+        cluster.start("transcoder", MILL_SCRATCH_DIR=str(disk.folder), MILL_SCRATCH_FREE_BYTES="0", settings=PATIENT)
         job = _patient(cluster)
         cluster.until(lambda: _failures(cluster))
         disk.resize(256 << 20)
