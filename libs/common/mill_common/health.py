@@ -16,7 +16,7 @@ LIMIT_S = 5.0
 def faults() -> list[str]:
     """What a worker needs and does not have, in words without addresses: they may hold passwords."""
     # Imported here: a gateway is asked every few seconds, and these take longer than the question.
-    from mill_common.settings import Settings  # noqa: PLC0415
+    from mill_common.settings import Settings  # noqa: PLC0415 - a probe loads only what it asks
 
     settings = Settings()
     found = {"database": database_answers(settings.database_url), "broker": broker_answers(settings.broker_url)}
@@ -25,9 +25,9 @@ def faults() -> list[str]:
 
 def database_answers(url: str) -> bool:
     """Whether a query is answered."""
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - a probe loads only what it asks
 
-    from mill_common.database import Database  # noqa: PLC0415
+    from mill_common.database import Database  # noqa: PLC0415 - a probe loads only what it asks
 
     database = Database(url, pool_size=1)
     try:
@@ -41,8 +41,8 @@ def database_answers(url: str) -> bool:
 
 def broker_answers(url: str) -> bool:
     """Whether Redis answers and takes writes; an in-process broker always does."""
-    from redis import Redis  # noqa: PLC0415
-    from redis.exceptions import RedisError  # noqa: PLC0415
+    from redis import Redis  # noqa: PLC0415 - a probe loads only what it asks
+    from redis.exceptions import RedisError  # noqa: PLC0415 - a probe loads only what it asks
 
     if urlsplit(url).scheme == "memory":
         return True
