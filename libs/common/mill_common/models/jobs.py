@@ -1,0 +1,51 @@
+"""A request to process a video. Sizes are bytes, times UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from mill_common.columns import JSON, by_value, time_column
+from mill_common.ids import uuid7
+from mill_common.states import JobStatus
+
+
+class Job(SQLModel, table=True):
+    """One request to process a video. Only `mill_common.queue` writes `status`."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        sa.UniqueConstraint("owner_id", "idempotency_key"),
+        sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
+        sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at"),
+    )
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    owner_id: str = Field(foreign_key="owner.id", max_length=64)
+    status: JobStatus = Field(default=JobStatus.QUEUED, sa_type=by_value(JobStatus))
+    priority: int = Field(default=5, sa_type=sa.SmallInteger)  # 0 (last) to 9 (first)
+    progress: float = 0.0  # the highest yet, in [0, 1]: what a client sees never falls
+    spec: dict[str, Any] = Field(sa_type=JSON, default_factory=dict)
+    user_metadata: dict[str, Any] = Field(sa_type=JSON, default_factory=dict)
+    idempotency_key: str | None = Field(default=None, max_length=255)
+    request_hash: str | None = Field(default=None, max_length=64)
+    upload_id: UUID | None = Field(default=None, foreign_key="upload.id", index=True)
+    filename: str = Field(max_length=255)
+    source_key: str | None = Field(default=None, max_length=512)  # the object; None until a URL was fetched
+    source_url: str | None = Field(default=None, max_length=2048)
+    source_size: int | None = Field(default=None, sa_type=sa.BigInteger)
+    source_sha256: str | None = Field(default=None, max_length=64)
+    media: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # what `probe` found
+    transcript: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # facts, not the text
+    error_code: str | None = Field(default=None, max_length=64)
+    error_message: str | None = Field(default=None, max_length=2000)
+    failed_task: str | None = Field(default=None, max_length=64)
+    cancel_requested_at: datetime | None = time_column()
+    created_at: datetime = time_column(now=True)
+    started_at: datetime | None = time_column()
+    updated_at: datetime = time_column(now=True)
+    completed_at: datetime | None = time_column()  # when it ended, however it ended

@@ -1,0 +1,38 @@
+"""Who uses the mill, and with which credentials. Sizes are bytes, times UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from mill_common.columns import JSON, time_column
+from mill_common.ids import uuid7
+
+
+class Owner(SQLModel, table=True):
+    """Whose jobs share the mill fairly with everybody else's."""
+
+    __tablename__ = "owner"
+
+    id: str = Field(primary_key=True, max_length=64)
+    weight: float = 1.0  # with 2.0, twice as many tasks in turn as somebody with 1.0; above 0
+    created_at: datetime = time_column(now=True)
+
+
+class ApiKey(SQLModel, table=True):
+    """A program's credential. Only its SHA-256 is kept."""
+
+    __tablename__ = "api_key"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    owner_id: str = Field(foreign_key="owner.id", index=True, max_length=64)
+    name: str = Field(max_length=100)
+    prefix: str = Field(max_length=16)  # what a person may see of it
+    digest: str = Field(max_length=64, unique=True)  # SHA-256, hexadecimal
+    scopes: list[str] = Field(sa_type=JSON, default_factory=list)
+    created_at: datetime = time_column(now=True)
+    expires_at: datetime | None = time_column()
+    last_used_at: datetime | None = time_column()
+    revoked_at: datetime | None = time_column()
