@@ -31,6 +31,8 @@ class Job(SQLModel, table=True):
     progress: float = 0.0  # the highest yet, in [0, 1]: what a client sees never falls
     spec: dict[str, Any] = Field(sa_type=JSON, default_factory=dict)
     user_metadata: dict[str, Any] = Field(sa_type=JSON, default_factory=dict)
+    collection: str | None = Field(default=None, max_length=64)  # a name under which its owner files it
+    deadline_at: datetime | None = time_column()  # not ended by then, it fails
     idempotency_key: str | None = Field(default=None, max_length=255)
     request_hash: str | None = Field(default=None, max_length=64)
     upload_id: UUID | None = Field(default=None, foreign_key="upload.id", index=True)

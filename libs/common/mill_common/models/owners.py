@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from mill_common.columns import JSON, time_column
@@ -18,6 +19,11 @@ class Owner(SQLModel, table=True):
 
     id: str = Field(primary_key=True, max_length=64)
     weight: float = 1.0  # with 2.0, twice as many tasks in turn as somebody with 1.0; above 0
+    running_cap: int | None = None  # tasks of one queue at a time; None: as many as come in turn
+    jobs_quota: int | None = None  # jobs that have not ended; this and the following: None is the server's default
+    storage_quota: int | None = Field(default=None, sa_type=sa.BigInteger)
+    max_source_bytes: int | None = Field(default=None, sa_type=sa.BigInteger)
+    max_source_duration_s: float | None = None
     created_at: datetime = time_column(now=True)
 
 
