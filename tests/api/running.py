@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from anyio import CapacityLimiter
@@ -90,8 +90,9 @@ def serving(resources: Resources) -> Iterator[Gateway]:
         thread.join()
 
 
-def upload(client: httpx.Client, content: bytes = b"moving pictures", filename: str = "clip.mp4") -> str:
-    """Hand in a source; its id."""
+def upload(client: httpx.Client, content: bytes | None = None, filename: str = "clip.mp4") -> str:
+    """Hand in a source, one that was never seen before if not `content`; its id."""
+    content = b"moving " + uuid4().bytes[:8] if content is None else content
     headers = {"Content-Type": "video/mp4"}
     sent = client.post("/api/v1/uploads", params={"filename": filename}, content=content, headers=headers)
     assert sent.status_code == 201, sent.text

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from api.running import Gateway
 
-from mill_api.direct_uploads import MAX_PARTS, PART_BYTES, part_size
+from mill_api.direct_uploads import MAX_PARTS, PART_BYTES, WHOLE_BYTES, part_size
 from mill_common.storage import S3Store
 
 DIRECT = "/api/v1/uploads/direct"
@@ -45,12 +45,12 @@ def test_one_put_and_its_completion_make_an_upload(any_gateway: Gateway) -> None
 
 
 def test_a_large_source_goes_up_in_parts(any_gateway: Gateway) -> None:
-    content = os.urandom(PART_BYTES + 1_000_000)
+    content = os.urandom(WHOLE_BYTES + 1_000_000)
     with any_gateway.owner("ada") as ada:
         begun = announce(ada, len(content))
         assert begun["method"] == "multipart"
         size = begun["part_size"]
-        assert [part["number"] for part in begun["parts"]] == [1, 2]
+        assert [part["number"] for part in begun["parts"]] == [1, 2, 3, 4, 5]
         parts = []
         for part in begun["parts"]:
             start = (part["number"] - 1) * size
@@ -102,7 +102,7 @@ def test_a_link_for_one_object_writes_no_other(gateway: Gateway, ada: httpx.Clie
 
 def test_an_abandoned_upload_in_parts_can_be_deleted(any_gateway: Gateway) -> None:
     with any_gateway.owner("ada") as ada:
-        begun = announce(ada, PART_BYTES + 1)
+        begun = announce(ada, WHOLE_BYTES + 1)
         put(any_gateway, begun["parts"][0]["url"], bytes(PART_BYTES))
         assert ada.delete(f"{UPLOADS}/{begun['id']}").status_code == 204
         assert ada.get(f"{UPLOADS}/{begun['id']}").status_code == 404

@@ -174,8 +174,8 @@ def test_the_same_request_twice_is_one_job(any_gateway: Gateway) -> None:
 
 def test_the_same_bytes_uploaded_again_are_the_same_request(gateway: Gateway, ada: httpx.Client) -> None:
     headers = {"Idempotency-Key": "order-66"}
-    first = ada.post(JOBS, json={"source": {"upload_id": upload(ada)}}, headers=headers)
-    again = ada.post(JOBS, json={"source": {"upload_id": upload(ada)}}, headers=headers)
+    first = ada.post(JOBS, json={"source": {"upload_id": upload(ada, b"the same bytes")}}, headers=headers)
+    again = ada.post(JOBS, json={"source": {"upload_id": upload(ada, b"the same bytes")}}, headers=headers)
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["job_id"] == first.json()["job_id"]
     other = ada.post(JOBS, json={"source": {"upload_id": upload(ada, b"other bytes")}}, headers=headers)

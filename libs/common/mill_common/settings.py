@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     max_source_pixels: int = Field(default=8192 * 4320, gt=0)
     max_source_streams: int = Field(default=64, gt=0)
     max_source_duration_s: float = Field(default=12 * 3600.0, gt=0)
+    storage_quota: int | None = Field(default=None, ge=0)  # of one owner's uploads and outputs; unlimited if unset
+    jobs_quota: int | None = Field(default=None, ge=0)  # of one owner's jobs that have not ended; unlimited if unset
     upload_expires_s: int = Field(default=24 * 3600, gt=0)
     source_networks: str = ""  # CIDR networks, comma-separated, that source URLs may reach besides public ones
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from mill_common.errors import MillError, TransientError
 
 if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
     from _typeshed import WriteableBuffer
 
 BLOCK = 2**20  # bytes fetched from the event loop at a time
@@ -28,16 +30,24 @@ class BodyStream(io.RawIOBase):
     """Blocks that arrive on the event loop, read by one thread.
 
     The thread fetches each block when it has used up the last one, so the client is slowed down to the speed of
-    storage and memory holds one block. Made on the event loop; `read` must be called off it.
+    storage and memory holds one block. Made on the event loop; `read` must be called off it. What is read goes into
+    `hashing`, if it is given.
     """
 
-    def __init__(self, blocks: AsyncIterator[bytes], *, limit: int, error: type[MillError]) -> None:
+    def __init__(
+        self,
+        blocks: AsyncIterator[bytes],
+        *,
+        limit: int,
+        error: Callable[[str], MillError],
+        hashing: Hash | None = None,
+    ) -> None:
         super().__init__()
         self._blocks = blocks
         self._loop = asyncio.get_running_loop()
         self._limit = limit
         self._error = error
-        self._hash = hashlib.sha256()
+        self._hash = hashing or hashlib.sha256()
         self._block = memoryview(b"")
         self._ended = False
         self.size = 0  # bytes handed out

@@ -17,14 +17,17 @@ from mill_api.openapi import operation
 from mill_api.owners import ensure_owner
 from mill_api.problems import Fault, RequestInvalid
 from mill_api.resources import Resources, resources
-from mill_api.uploads import BYTES, UploadNotFound, UploadTooLarge, UploadView, expiry, media_type, owned_upload, view
+from mill_api.room import UploadTooLarge, room_of
+from mill_api.uploads import BYTES, UploadNotFound, UploadView, expiry, media_type, owned_upload, view
 from mill_common.clock import db_now
 from mill_common.errors import PermanentError, SourceMissing, StorageUnavailable
 from mill_common.ids import uuid7
 from mill_common.models import Upload
+from mill_common.quotas import StorageQuotaExceeded, make_room
 from mill_common.storage.base import LINK_MAX_S, ObjectStat, UploadInvalid, UploadPart
 
-PART_BYTES = 16 * 2**20  # a larger source comes in parts, at least this large
+WHOLE_BYTES = 64 * 2**20  # a larger source comes in parts
+PART_BYTES = 16 * 2**20  # at least this large
 MAX_PARTS = 1000
 
 
@@ -43,6 +46,9 @@ class DirectUploadRequest(BaseModel):
     filename: Filename
     size: int = Field(ge=1, le=2**53, description="Bytes, exactly.")
     content_type: Annotated[str, Field(max_length=127)] = BYTES
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="Of the bytes, hexadecimal. Checked when a job reads them; found out then if absent."
+    )
 
 
 class PartView(BaseModel):
@@ -83,13 +89,12 @@ class CompletionRequest(BaseModel):
     status=201,
     body=DirectUploadRequest,
     returns=DirectUploadView,
-    raises=[UploadTooLarge, StorageUnavailable],
+    raises=[UploadTooLarge, StorageQuotaExceeded, StorageUnavailable],
 )
 def create_direct_upload(request: Request, body: DirectUploadRequest) -> DirectUploadView:
     """Get signed URLs to put a source into storage without passing it through this server."""
     wired = resources(request)
-    if body.size > wired.settings.max_source_bytes:
-        raise UploadTooLarge(f"The file has {body.size} bytes; the limit is {wired.settings.max_source_bytes}.")
+    room_of(wired, caller(request).owner_id).check(body.size)
     kind = media_type(body.content_type)
     if kind is None:
         fault = Fault(loc=["body", "content_type"], message="takes application/octet-stream, video/* or audio/*")
@@ -123,7 +128,7 @@ def complete_upload(request: Request, upload_id: UUID, body: CompletionRequest) 
 def _announce(wired: Resources, owner_id: str, body: DirectUploadRequest, content_type: str) -> Upload:
     upload_id = uuid7()
     key = f"uploads/{upload_id}"
-    in_parts = body.size > PART_BYTES
+    in_parts = body.size > WHOLE_BYTES
     row = Upload(
         id=upload_id,
         owner_id=owner_id,
@@ -131,6 +136,7 @@ def _announce(wired: Resources, owner_id: str, body: DirectUploadRequest, conten
         content_type=content_type,
         object_key=key,
         size=body.size,
+        sha256=body.sha256,
         multipart_id=wired.store.start_multipart(key, content_type=content_type) if in_parts else None,
     )
     try:
@@ -144,6 +150,7 @@ def _announce(wired: Resources, owner_id: str, body: DirectUploadRequest, conten
 def _remember(wired: Resources, row: Upload) -> Upload:
     with wired.database.write() as session:
         ensure_owner(session, row.owner_id)
+        make_room(session, row.owner_id, row.size, wired.settings)
         row.expires_at = expiry(session, wired)
         session.add(row)
         session.flush()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Any, Self
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -12,12 +10,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from sqlmodel import col, or_, select
 
 from mill_api.auth import Caller, Forbidden
-from mill_api.fields import tidy_filename
+from mill_api.deadline import Deadline, deadline_at
+from mill_api.fields import LINE, tidy_filename
 from mill_api.resources import Resources
-from mill_api.uploads import UploadTooLarge
+from mill_api.room import UploadTooLarge
+from mill_api.same_job import digest, source_mark, spec_hash
 from mill_common.clock import db_now
 from mill_common.errors import SourceMissing
 from mill_common.models import Job, Upload
+from mill_common.quotas import limits_of
 from mill_common.spec import JobSpec
 from mill_common.storage.keys import check_key
 
@@ -85,11 +86,20 @@ class JobRequest(BaseModel):
         default_factory=dict, max_length=50, description="The client's own; given back unchanged."
     )
 
+    collection: Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)] | None = Field(
+        default=None, description="A name of the client's own under which the job is filed."
+    )
+    deadline: Deadline = Field(
+        default=None, description="A time, or seconds from now. A job that has not ended by then fails."
+    )
+    force: bool = Field(
+        default=False, description="Make a new job even if one makes the same outputs of the same source."
+    )
+
     def digest(self) -> str:
         """SHA-256 of what is asked for, hexadecimal; the same however it is written down, and whatever the upload."""
-        asked = self.model_dump(mode="json", exclude={"source": {"upload_id"}})
-        plain = json.dumps(asked, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(plain.encode()).hexdigest()
+        # Without defaults: a version that adds a field still knows the requests of the one before.
+        return digest(self.model_dump(mode="json", exclude={"source": {"upload_id"}}, exclude_defaults=True))
 
 
 def new_job(wired: Resources, caller: Caller, body: JobRequest, idempotency_key: str | None) -> Job:
@@ -99,12 +109,18 @@ def new_job(wired: Resources, caller: Caller, body: JobRequest, idempotency_key:
         SourceMissing: The source is not there, or is another owner's.
         Forbidden: The object is outside what the key may name.
         UploadTooLarge: The object exceeds the limit.
+        RequestInvalid: The deadline has passed.
     """
+    with wired.database.read() as session:
+        ends_at = deadline_at(session, body.deadline)
     return Job(
         owner_id=caller.owner_id,
         priority=body.priority,
         spec=body.spec.model_dump(mode="json"),
         user_metadata=dict(body.metadata),
+        collection=body.collection,
+        deadline_at=ends_at,
+        spec_hash=spec_hash(body.spec),
         idempotency_key=idempotency_key,
         request_hash=body.digest(),
         **_source(wired, caller, body.source),
@@ -118,7 +134,8 @@ def _source(wired: Resources, caller: Caller, source: SourceRequest) -> dict[str
         return _from_object(wired, caller, source.object_key)
     assert source.url is not None
     path = unquote(urlsplit(source.url).path, errors="replace")
-    return {"source_url": source.url, "filename": tidy_filename(path, "video")}
+    mark = source_mark("url", source.url)
+    return {"source_url": source.url, "source_mark": mark, "filename": tidy_filename(path, "video")}
 
 
 def _from_upload(wired: Resources, owner_id: str, upload_id: UUID) -> dict[str, Any]:
@@ -137,6 +154,7 @@ def _from_upload(wired: Resources, owner_id: str, upload_id: UUID) -> dict[str, 
         raise SourceMissing("There is no complete upload of this id.")
     return {
         "upload_id": row.id,
+        "source_mark": source_mark("upload", row.id),
         "source_key": row.object_key,
         "source_size": row.size,
         "source_sha256": row.sha256,
@@ -148,7 +166,13 @@ def _from_object(wired: Resources, caller: Caller, key: str) -> dict[str, Any]:
     if not caller.is_admin and not key.startswith(f"incoming/{caller.owner_id}/"):
         raise Forbidden(f"This key may name objects below incoming/{caller.owner_id}/ only.")
     stored = wired.store.stat(key)
-    limit = wired.settings.max_source_bytes
+    with wired.database.read() as session:
+        limit = limits_of(session, caller.owner_id, wired.settings).source_bytes
     if stored.size > limit:
         raise UploadTooLarge(f"The object has {stored.size} bytes; the limit is {limit}.")
-    return {"source_key": key, "source_size": stored.size, "filename": tidy_filename(key, "video")}
+    return {
+        "source_mark": source_mark("object", key, stored.size, stored.modified_at.isoformat()),
+        "source_key": key,
+        "source_size": stored.size,
+        "filename": tidy_filename(key, "video"),
+    }

@@ -18,7 +18,8 @@ from mill_api.links import path
 from mill_api.openapi import Reply, operation
 from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
-from mill_api.uploads import UploadTooLarge
+from mill_api.room import UploadTooLarge
+from mill_api.same_job import same_job
 from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.models import Job
@@ -32,6 +33,7 @@ from mill_common.queue import (
     enqueue_job,
     retry_job,
 )
+from mill_common.quotas import JobsQuotaExceeded, StorageQuotaExceeded, admit_job, lock_owner
 from mill_common.states import JOB_ENDED, JobStatus
 
 
@@ -63,11 +65,23 @@ class Deletion(BaseModel):
     body=JobRequest,
     headers=[IDEMPOTENCY_KEY],
     returns=JobView,
-    also={200: "The same request came before; this is its job."},
-    raises=[Forbidden, SourceMissing, UploadTooLarge, IdempotencyMismatch, StorageUnavailable],
+    also={200: "The same request came before, or one for the same outputs of the same source; this is its job."},
+    raises=[
+        Forbidden,
+        SourceMissing,
+        UploadTooLarge,
+        IdempotencyMismatch,
+        StorageQuotaExceeded,
+        JobsQuotaExceeded,
+        StorageUnavailable,
+    ],
 )
 def create_job(request: Request, body: JobRequest) -> Reply[JobView]:
-    """Accept a video for processing."""
+    """Accept a video for processing.
+
+    Without an `Idempotency-Key`, a source that the owner has had made into the same outputs already, or is having made,
+    gives that job, unless `force` is set. A failed or cancelled job does not count.
+    """
     job_id, is_new = _accept(request, body)
     view = read_view(request, job_id, already_existed=not is_new)
     return Reply(view, status=201 if is_new else 200, headers={"Location": path("jobs", job_id)})
@@ -93,7 +107,7 @@ def cancel_job_now(request: Request, job_id: UUID) -> Cancellation:
     )
 
 
-@operation(tag="jobs", returns=JobView, raises=[JobNotFound, JobNotFailed])
+@operation(tag="jobs", returns=JobView, raises=[JobNotFound, JobNotFailed, StorageQuotaExceeded, JobsQuotaExceeded])
 def retry_failed_job(request: Request, job_id: UUID) -> JobView:
     """Run again what failed of a job. What completed stays."""
     wired = resources(request)
@@ -101,6 +115,7 @@ def retry_failed_job(request: Request, job_id: UUID) -> JobView:
 
     def work(session: Session) -> frozenset[str]:
         owned_job(session, job_id, owner_id)
+        admit_job(session, lock_owner(session, owner_id), wired.settings)
         return retry_job(session, job_id, wired.queue.policy)
 
     _wake(wired, wired.database.run(work))
@@ -147,11 +162,15 @@ def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
     plain = job.model_dump(exclude_unset=True) | {"id": job_id}
 
     def work(session: Session) -> tuple[UUID, bool, frozenset[str]]:
+        owner = lock_owner(session, job.owner_id)
         earlier = earlier_job(session, job.owner_id, job.idempotency_key, body)
+        if earlier is None and job.idempotency_key is None and not body.force:
+            earlier = same_job(session, job)
         if earlier is not None:
             return earlier, False, frozenset()
+        limits = admit_job(session, owner, wired.settings)
         # A fresh row each time: the transaction may be repeated.
-        return job_id, True, enqueue_job(session, Job(**plain), wired.queue.policy)
+        return job_id, True, enqueue_job(session, Job(**plain), wired.queue.policy, limits)
 
     known, is_new, queues = wired.database.run(work)
     # Commit before sending: a worker may read the row before our transaction is visible.

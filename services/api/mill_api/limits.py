@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -16,8 +18,8 @@ def announced_size(request: Request) -> int | None:
     return int(length) if length.isascii() and length.isdigit() else None
 
 
-def limit_body(request: Request, limit: int, error: type[MillError]) -> Request:
-    """The same request; reading more than `limit` bytes of its body raises `error`.
+def limit_body(request: Request, limit: int, error: Callable[[str], MillError]) -> Request:
+    """The same request; reading more than `limit` bytes of its body raises what `error` makes.
 
     Raises:
         MillError: `error`, at once, if the client announces more.
@@ -28,7 +30,7 @@ def limit_body(request: Request, limit: int, error: type[MillError]) -> Request:
     return Request(request.scope, _limited(request.receive, limit, error))
 
 
-def _limited(receive: Receive, limit: int, error: type[MillError]) -> Receive:
+def _limited(receive: Receive, limit: int, error: Callable[[str], MillError]) -> Receive:
     taken = 0
 
     async def limited() -> Message:

@@ -15,7 +15,8 @@ from mill_api.outputs import PARTIAL, RangeNotSatisfiable
 from mill_api.problems import NotFound
 from mill_api.ranges import Served, serve
 from mill_api.resources import resources
-from mill_api.uploads import BYTES, UploadTooLarge, media_type
+from mill_api.room import UploadTooLarge
+from mill_api.uploads import BYTES, media_type
 from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.signing import LinkExpired, SignatureInvalid
 from mill_common.storage import FileStore, ObjectStat, PartTarget

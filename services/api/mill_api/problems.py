@@ -7,12 +7,13 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mill_common.errors import MillError, PermanentError
+from mill_common.quotas import QuotaExceeded
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,16 @@ class Fault(BaseModel):
     message: str
 
 
+class QuotaView(BaseModel):
+    """The numbers behind an exceeded quota: bytes, or jobs."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    limit: int
+    used: int
+    requested: int
+
+
 class Problem(BaseModel):
     """What went wrong, for programs (`code`) and for people (`detail`)."""
 
@@ -36,6 +47,7 @@ class Problem(BaseModel):
     detail: str
     instance: str = Field(description="The path asked for.")
     errors: list[Fault] | None = None
+    quota: QuotaView | None = None
 
 
 class RequestInvalid(PermanentError):
@@ -112,6 +124,7 @@ def of_mill_error(request: Request, error: Exception) -> Response:
         title=(type(error).__doc__ or error.code).splitlines()[0],
         detail=error.message,
         errors=faults or None,
+        quota=QuotaView.model_validate(error.quota) if isinstance(error, QuotaExceeded) and error.quota else None,
         headers=getattr(error, "headers", None),
     )
 

@@ -25,10 +25,12 @@ from mill_api.openapi import operation
 from mill_api.owners import ensure_owner
 from mill_api.problems import MediaTypeUnsupported, RequestInvalid
 from mill_api.resources import Resources, resources
+from mill_api.room import UploadTooLarge, room_of
 from mill_common.clock import db_now
-from mill_common.errors import MillError, PermanentError, SourceTooLarge, StorageUnavailable
+from mill_common.errors import MillError, PermanentError, StorageUnavailable
 from mill_common.ids import uuid7
 from mill_common.models import Job, Upload
+from mill_common.quotas import StorageQuotaExceeded, make_room
 
 log = structlog.get_logger(__name__)
 
@@ -36,12 +38,6 @@ FORM = "multipart/form-data"
 BYTES = "application/octet-stream"
 _FORM_OVERHEAD = 64 * 2**10  # bytes of boundaries and headers around a form's file
 _MEDIA = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.+-]{0,100}|application/octet-stream")
-
-
-class UploadTooLarge(SourceTooLarge):
-    """The file is larger than this server takes."""
-
-    status = 413
 
 
 class UploadNotFound(PermanentError):
@@ -91,7 +87,7 @@ class _Source:
     query=UploadQuery,
     consumes=[BYTES, "video/*", "audio/*", FORM],
     returns=UploadView,
-    raises=[UploadTooLarge, BodyStalled, StorageUnavailable],
+    raises=[UploadTooLarge, StorageQuotaExceeded, BodyStalled, StorageUnavailable],
 )
 async def create_upload(request: Request, query: UploadQuery) -> UploadView:
     """Hand in a source: its bytes as the body, or a form with one file in the field `file`.
@@ -155,18 +151,20 @@ def media_type(given: str) -> str | None:
 async def _begin(request: Request, filename: str | None) -> _Source:
     if request.headers.get("content-encoding", "identity") != "identity":
         raise MediaTypeUnsupported("Send the file as it is, without a content encoding.")
-    limit = resources(request).settings.max_source_bytes
+    room = await to_thread.run_sync(room_of, resources(request), caller(request).owner_id)
     given = request.headers.get("content-type", "")
     if given.partition(";")[0].strip().lower() == FORM:
-        form = FormFile(given, limit_body(request, limit + _FORM_OVERHEAD, UploadTooLarge).stream())
-        stream = await _begun(BodyStream(form.blocks(), limit=limit, error=UploadTooLarge))
+        form = FormFile(given, limit_body(request, room.limit + _FORM_OVERHEAD, room.error).stream())
+        stream = await _begun(BodyStream(form.blocks(), limit=room.limit, error=room.error))
         return _Source(stream, tidy_filename(form.filename, "upload"), media_type(form.content_type) or BYTES, None)
     kind = media_type(given)
     if kind is None:
         raise MediaTypeUnsupported(f"Send {BYTES}, video/*, audio/* or {FORM}.")
-    blocks = limit_body(request, limit, UploadTooLarge).stream()
-    stream = await _begun(BodyStream(blocks, limit=limit, error=UploadTooLarge))
-    return _Source(stream, filename or "upload", kind, announced_size(request))
+    size = announced_size(request)
+    if size is not None:
+        room.check(size)
+    stream = await _begun(BodyStream(request.stream(), limit=room.limit, error=room.error))
+    return _Source(stream, filename or "upload", kind, size)
 
 
 async def _begun(stream: BodyStream) -> BodyStream:
@@ -182,6 +180,7 @@ def _keep(wired: Resources, owner_id: str, source: _Source) -> UploadView:
     try:
         with wired.database.write() as session:
             ensure_owner(session, owner_id)
+            make_room(session, owner_id, source.stream.size, wired.settings)
             row = Upload(
                 id=upload_id,
                 owner_id=owner_id,

@@ -22,6 +22,9 @@ class Job(SQLModel, table=True):
         sa.UniqueConstraint("owner_id", "idempotency_key"),
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
         sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at"),
+        sa.Index("ix_job_owner_content", "owner_id", "source_sha256"),
+        sa.Index("ix_job_owner_mark", "owner_id", "source_mark"),
+        sa.Index("ix_job_owner_stored", "owner_id", "stored_bytes"),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -35,12 +38,15 @@ class Job(SQLModel, table=True):
     deadline_at: datetime | None = time_column()  # not ended by then, it fails
     idempotency_key: str | None = Field(default=None, max_length=255)
     request_hash: str | None = Field(default=None, max_length=64)
+    spec_hash: str | None = Field(default=None, max_length=64)  # the same for the same outputs
+    source_mark: str | None = Field(default=None, max_length=64)  # the same for what was the same when it was asked for
     upload_id: UUID | None = Field(default=None, foreign_key="upload.id", index=True)
     filename: str = Field(max_length=255)
     source_key: str | None = Field(default=None, max_length=512)  # the object; None until a URL was fetched
     source_url: str | None = Field(default=None, max_length=2048)
     source_size: int | None = Field(default=None, sa_type=sa.BigInteger)
     source_sha256: str | None = Field(default=None, max_length=64)
+    stored_bytes: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})  # of outputs
     media: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # what `probe` found
     transcript: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # facts, not the text
     error_code: str | None = Field(default=None, max_length=64)

@@ -16,9 +16,10 @@ class Upload(SQLModel, table=True):
     """A source that a client handed in, or is about to."""
 
     __tablename__ = "upload"
+    __table_args__ = (sa.Index("ix_upload_owner_size", "owner_id", "size"),)
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
-    owner_id: str = Field(foreign_key="owner.id", index=True, max_length=64)
+    owner_id: str = Field(foreign_key="owner.id", max_length=64)
     filename: str = Field(max_length=255)
     content_type: str = Field(max_length=127)
     object_key: str = Field(max_length=512, unique=True)

@@ -110,6 +110,7 @@ def _claim_of(task: Task, job: Job) -> Claim:
             source_url=job.source_url,
             source_size=job.source_size,
             media=job.media,
+            source_sha256=job.source_sha256,
         ),
         name=task.name,
         kind=task.kind,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,14 +20,16 @@ PROBE = NewTask(name="probe", kind="probe", weight=1.0)
 FETCH = NewTask(name="fetch", kind="fetch", weight=5.0)
 
 
-def enqueue_job(session: Session, job: Job, policy: Policy) -> frozenset[str]:
+def enqueue_job(session: Session, job: Job, policy: Policy, limits: Mapping[str, Any] | None = None) -> frozenset[str]:
     """Write a new job with its first tasks. Returns the queues to wake once this is committed.
 
-    A source that is only a URL yet is fetched first; a probe then plans everything else.
+    A source that is only a URL yet is fetched first; a probe then plans everything else. Both are given `limits`, what
+    the owner's sources may be.
     """
     session.add(job)
     session.flush()
-    tasks = [PROBE] if job.source_key else [FETCH, NewTask(**{**vars(PROBE), "needs": ["fetch"]})]
+    tasks = [PROBE] if job.source_key else [FETCH, replace(PROBE, needs=["fetch"])]
+    tasks = [replace(task, params=limits or {}) for task in tasks]
     add_tasks(session, job, tasks, policy)
     return release_unblocked(session, job.id, policy)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
-from mill_common.models import Attempt, Job, Outcome, Output, Task
+from mill_common.models import Attempt, Job, Outcome, Output, Task, Upload
 from mill_common.queue.enqueue import add_tasks
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import claimable
@@ -49,6 +49,8 @@ def finish(
     add_tasks(session, job, result.tasks, policy)
     if result.publish:
         _publish(session, job)
+    if outputs or result.publish:
+        _weigh(session, job)
     queues = frozenset[str]() if is_held(job) else release_unblocked(session, job.id, policy)
     if roll_up_job(session, job) is JobStatus.PROCESSING:
         raise_job_progress(session, job.id)
@@ -138,7 +140,20 @@ def _write_facts(session: Session, job: Job, result: TaskResult) -> None:
     if source := result.source:
         values |= {"source_key": source.object_key, "source_size": source.size}
         values |= {"source_sha256": source.sha256, "filename": storable_text(source.filename)}
+        _tell_upload(session, job, source.sha256)
     write_job(session, job, **values)
+
+
+def _tell_upload(session: Session, job: Job, sha256: str) -> None:
+    """A client that put its upload into storage itself may not have said what it holds."""
+    unknown = update(Upload).where(col(Upload.id) == job.upload_id, col(Upload.sha256).is_(None))
+    session.execute(unknown.values(sha256=sha256))
+
+
+def _weigh(session: Session, job: Job) -> None:
+    """Keep what the job's outputs weigh together: an owner's use is then a sum over an index."""
+    made = select(func.coalesce(func.sum(col(Output.size)), 0)).where(col(Output.job_id) == job.id)
+    write_job(session, job, stored_bytes=made.scalar_subquery())
 
 
 def _publish(session: Session, job: Job) -> None:

@@ -93,6 +93,7 @@ class JobFacts:
     source_url: str | None
     source_size: int | None
     media: Mapping[str, Any] | None
+    source_sha256: str | None = None  # as far as it is known
 
 
 @dataclass(frozen=True, kw_only=True)
