@@ -23,6 +23,7 @@ from mill_api.health import StoreCheck
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import STREAM, endpoints
 from mill_api.problems import of_http_exception, of_mill_error
+from mill_api.receiving import Digests
 from mill_api.resources import Resources
 from mill_common.errors import MillError
 from mill_common.signing import Signer
@@ -51,6 +52,7 @@ def create_app(resources: Resources) -> Starlette:
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
     app.state.store_check = StoreCheck()
+    app.state.digests = Digests()
     return app
 
 

@@ -50,6 +50,7 @@ class BodyStream(io.RawIOBase):
         self._hash = hashing or hashlib.sha256()
         self._block = memoryview(b"")
         self._ended = False
+        self._failure: Exception | None = None
         self.size = 0  # bytes handed out
 
     @property
@@ -87,12 +88,21 @@ class BodyStream(io.RawIOBase):
         return len(taken)
 
     async def _fetch(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         parts: list[bytes] = []
         size = 0
         while size < BLOCK and not self._ended:
-            part = await self._next()
+            try:
+                part = await self._next()
+            except Exception as error:  # noqa: BLE001 - raised at the next read
+                # What came before goes first: a resumable upload keeps it.
+                self._failure = error
+                break
             parts.append(part)
             size += len(part)
+        if self._failure is not None and not parts:
+            raise self._failure
         self._block = memoryview(b"".join(parts))
 
     async def _next(self) -> bytes:

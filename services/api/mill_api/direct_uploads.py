@@ -10,20 +10,20 @@ from sqlalchemy import update
 from sqlmodel import col
 from starlette.requests import Request
 
+from mill_api.announced import remember
 from mill_api.auth import caller
 from mill_api.fields import Filename
 from mill_api.links import public
 from mill_api.openapi import operation
-from mill_api.owners import ensure_owner
 from mill_api.problems import Fault, RequestInvalid
 from mill_api.resources import Resources, resources
 from mill_api.room import UploadTooLarge, room_of
-from mill_api.uploads import BYTES, UploadNotFound, UploadView, expiry, media_type, owned_upload, view
+from mill_api.uploads import BYTES, UploadNotFound, UploadView, media_type, owned_upload, view
 from mill_common.clock import db_now
 from mill_common.errors import PermanentError, SourceMissing, StorageUnavailable
 from mill_common.ids import uuid7
 from mill_common.models import Upload
-from mill_common.quotas import StorageQuotaExceeded, make_room
+from mill_common.quotas import StorageQuotaExceeded
 from mill_common.storage.base import LINK_MAX_S, ObjectStat, UploadInvalid, UploadPart
 
 WHOLE_BYTES = 64 * 2**20  # a larger source comes in parts
@@ -139,23 +139,7 @@ def _announce(wired: Resources, owner_id: str, body: DirectUploadRequest, conten
         sha256=body.sha256,
         multipart_id=wired.store.start_multipart(key, content_type=content_type) if in_parts else None,
     )
-    try:
-        return _remember(wired, row)
-    except BaseException:
-        if row.multipart_id is not None:
-            wired.store.abort_multipart(key, row.multipart_id)
-        raise
-
-
-def _remember(wired: Resources, row: Upload) -> Upload:
-    with wired.database.write() as session:
-        ensure_owner(session, row.owner_id)
-        make_room(session, row.owner_id, row.size, wired.settings)
-        row.expires_at = expiry(session, wired)
-        session.add(row)
-        session.flush()
-        session.refresh(row)
-    return row
+    return remember(wired, row)
 
 
 def part_size(size: int) -> int:

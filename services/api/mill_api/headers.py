@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mill_api.openapi.endpoint import OWN_HEADERS
 from mill_api.problems import of_accident
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class CommonHeaders:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
+                headers.update(scope.get(OWN_HEADERS, {}))
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
             await send(message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mill_api import direct_uploads, health, jobs, keys, listing, objects, outputs, streams, uploads
+from mill_api import direct_uploads, health, jobs, keys, listing, objects, outputs, streams, tus, uploads
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.openapi import Endpoint
 
+TUS = {"Tus-Resumable": tus.VERSION}
 STREAM = "/stream/{job_id}/{token}/{name:path}"
 
 
@@ -17,6 +18,23 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/keys/{{key_id}}", authorise, delete=keys.revoke_key),
         Endpoint(f"{API}/uploads", authorise, post=uploads.create_upload),
         Endpoint(f"{API}/uploads/direct", authorise, post=direct_uploads.create_direct_upload),
+        Endpoint(
+            f"{API}/uploads/tus",
+            authorise,
+            headers=TUS,
+            options=tus.describe_tus,
+            post=tus.create_resumable_upload,
+        ),
+        Endpoint(
+            f"{API}/uploads/tus/{{upload_id}}",
+            authorise,
+            headers=TUS,
+            overridable=True,
+            options=tus.describe_tus_upload,
+            head=tus.look_at_resumable_upload,
+            patch=tus.continue_resumable_upload,
+            delete=tus.end_resumable_upload,
+        ),
         Endpoint(f"{API}/uploads/{{upload_id}}", authorise, get=uploads.get_upload, delete=uploads.delete_upload),
         Endpoint(f"{API}/uploads/{{upload_id}}/complete", authorise, post=direct_uploads.complete_upload),
         Endpoint(f"{API}/jobs", authorise, get=listing.list_jobs, post=jobs.create_job),

@@ -31,6 +31,7 @@ from mill_common.errors import MillError, PermanentError, StorageUnavailable
 from mill_common.ids import uuid7
 from mill_common.models import Job, Upload
 from mill_common.quotas import StorageQuotaExceeded, make_room
+from mill_common.uploaded import delete_upload_objects
 
 log = structlog.get_logger(__name__)
 
@@ -120,9 +121,7 @@ def delete_upload(request: Request, upload_id: UUID) -> None:
             session.flush()
         except IntegrityError:  # a job took it this moment
             raise UploadInUse from None
-    if row.multipart_id is not None and row.completed_at is None:
-        wired.store.abort_multipart(row.object_key, row.multipart_id)
-    wired.store.delete([row.object_key])
+    delete_upload_objects(wired.store, [row])
 
 
 def owned_upload(session: Session, upload_id: UUID, owner_id: str) -> Upload:

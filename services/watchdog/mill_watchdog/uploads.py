@@ -11,6 +11,7 @@ from mill_common.clock import db_now
 from mill_common.models import Job, Upload
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
+from mill_common.uploaded import delete_upload_objects
 
 AT_ONCE = 100
 
@@ -32,10 +33,7 @@ def expire_uploads(resources: Resources, run: Run) -> Result:
 
 
 def _remove(resources: Resources, expired: Sequence[Upload]) -> None:
-    for upload in expired:
-        if upload.multipart_id is not None and upload.completed_at is None:
-            resources.store.abort_multipart(upload.object_key, upload.multipart_id)
-    resources.store.delete([upload.object_key for upload in expired])
+    delete_upload_objects(resources.store, expired)
     removed = delete(Upload).where(col(Upload.id).in_([upload.id for upload in expired]))
     resources.database.run(lambda session: session.execute(removed))
 

@@ -102,6 +102,13 @@ class ObjectStore(Protocol):
     def presign_part(self, key: str, upload_id: str, number: int, *, expires_s: int) -> str:
         """A URL that takes one PUT with part `number` (from 1) and answers with its ETag."""
 
+    def store_part(self, key: str, upload_id: str, number: int, data: bytes) -> UploadPart:
+        """Store part `number` (from 1), in place of an earlier one. Numbers may leave gaps; their order counts.
+
+        Raises:
+            SourceMissing: If there is no such upload (any more).
+        """
+
     def complete_multipart(self, key: str, upload_id: str, parts: Sequence[UploadPart]) -> ObjectStat:
         """Join the parts into the object.
 

@@ -80,6 +80,10 @@ class FileUploads:
             with path.open("rb") as part:
                 shutil.copyfileobj(part, into, 1024 * 1024)
 
+    def folder(self, upload_id: str) -> Path:
+        """Where an upload's parts lie."""
+        return self._folder / upload_id
+
     def drop(self, upload_id: str) -> None:
         """Remove an upload and its parts."""
         shutil.rmtree(self._folder / upload_id, ignore_errors=True)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -135,6 +136,13 @@ class FileStore:
         """Store the part that a link allowed; returns its ETag. Raises as `put` does."""
         with _own_errors_of_the_stream(), writing():
             return self._uploads.put_part(target.key, target.upload_id, target.number, stream, size)
+
+    def store_part(self, key: str, upload_id: str, number: int, data: bytes) -> UploadPart:
+        check_key(key)
+        with writing():
+            etag = self._uploads.put_part(key, upload_id, number, BytesIO(data), len(data))
+            sync_folder(self._uploads.folder(upload_id))
+        return UploadPart(number, etag)
 
     def complete_multipart(self, key: str, upload_id: str, parts: Sequence[UploadPart]) -> ObjectStat:
         check_key(key)

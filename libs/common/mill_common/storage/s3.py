@@ -145,6 +145,10 @@ class S3Store:
     def presign_part(self, key: str, upload_id: str, number: int, *, expires_s: int) -> str:
         return self._link("PUT", key, expires_s, {"uploadId": upload_id, "partNumber": str(check_part_number(number))})
 
+    def store_part(self, key: str, upload_id: str, number: int, data: bytes) -> UploadPart:
+        with s3_errors(check_key(key)):
+            return self._multipart.put_part(key, upload_id, check_part_number(number), data)
+
     def complete_multipart(self, key: str, upload_id: str, parts: Sequence[UploadPart]) -> ObjectStat:
         check_key(key)
         if not parts:

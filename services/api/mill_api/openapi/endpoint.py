@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,29 +15,52 @@ from starlette.types import Message, Receive, Scope, Send
 from mill_api.openapi.operation import Operation, Reply, operation_of
 from mill_api.openapi.reading import read_body, read_headers, read_path, read_query
 
+OVERRIDE = "X-HTTP-Method-Override"
+OWN_HEADERS = "mill.headers"  # of the scope: what an endpoint adds to every answer
 Authorise = Callable[[Request, str], None]
 """Raises if the caller of a request may not act under a scope. Blocks, so it runs in a thread."""
 
 
 class Endpoint:
-    """All that one path does. `Allow` is complete because nothing else serves the path."""
+    """All that one path does. `Allow` is complete because nothing else serves the path.
 
-    def __init__(self, path: str, authorise: Authorise, **functions: Callable[..., Any]) -> None:
+    Args:
+        headers: Carried by every answer, errors included.
+        overridable: Whether a POST with `X-HTTP-Method-Override` is what that header says.
+        functions: Operations by their methods. HEAD is GET without a body unless it is given.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        authorise: Authorise,
+        *,
+        headers: Mapping[str, str] | None = None,
+        overridable: bool = False,
+        **functions: Callable[..., Any],
+    ) -> None:
         self.path = path
         self.operations = {method.upper(): operation_of(function) for method, function in functions.items()}
         self._authorise = authorise
+        self._headers = headers or {}
+        self._overridable = overridable
         methods = {*self.operations, "OPTIONS"} | ({"HEAD"} if "GET" in self.operations else set())
         self.allow = ", ".join(sorted(methods))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[OWN_HEADERS] = self._headers
         request = Request(scope, receive)
+        if self._overridable and request.method == "POST" and OVERRIDE in request.headers:
+            scope["method"] = request.headers[OVERRIDE].upper()
         response = await self._respond(request)
         await response(scope, receive, _without_body(send) if request.method == "HEAD" else send)
 
     async def _respond(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
+        operation = self.operations.get(request.method)
+        if operation is None and request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": self.allow})
-        operation = self.operations.get("GET" if request.method == "HEAD" else request.method)
+        if operation is None and request.method == "HEAD":
+            operation = self.operations.get("GET")
         if operation is None:
             raise HTTPException(405, f"This path takes {self.allow}.", headers={"Allow": self.allow})
         return _response(operation, await self._call(operation, request))
