@@ -84,7 +84,7 @@ def test_recordings_joined_end_to_end_are_encoded_to_the_last(clip: Clip, job_of
 
 
 def test_only_what_was_asked_for_is_made(clip: Clip, job_of: MakeJob) -> None:
-    spec = JobSpec(renditions=(144,), hls=False, audio=False, thumbnails=False, transcript=None)
+    spec = JobSpec(renditions=(144,), hls=False, audio=None, thumbnails=None, transcript=None)
     job = job_of(clip("plain"), spec=spec)
     job.run(HANDLERS)
     assert [name for name, output in job.outputs.items() if not output.intermediate] == ["144p.mp4"]

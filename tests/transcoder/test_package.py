@@ -33,7 +33,7 @@ def says(captions: str, language: str | None) -> Handler:
 def test_captions_are_a_track_of_the_stream(
     language: str | None, written: str | None, clip: Clip, job_of: MakeJob
 ) -> None:
-    job = job_of(clip("ntsc"), spec=JobSpec(transcript=TranscriptSpec(), thumbnails=False))
+    job = job_of(clip("ntsc"), spec=JobSpec(transcript=TranscriptSpec(), thumbnails=None))
     job.run({**HANDLERS, "transcribe": says(CUES, language)})
     master = parse_master((job.path("hls/") / "master.m3u8").read_text())
     (captions,) = [entry for entry in master.media if entry["TYPE"] == "SUBTITLES"]
@@ -47,7 +47,7 @@ def test_captions_are_a_track_of_the_stream(
 
 
 def test_where_nobody_speaks_there_is_no_captions_track(clip: Clip, job_of: MakeJob) -> None:
-    job = job_of(clip("plain"), spec=JobSpec(transcript=TranscriptSpec(), thumbnails=False))
+    job = job_of(clip("plain"), spec=JobSpec(transcript=TranscriptSpec(), thumbnails=None))
     job.run({**HANDLERS, "transcribe": says("WEBVTT\n", None)})
     master = parse_master((job.path("hls/") / "master.m3u8").read_text())
     assert [entry["TYPE"] for entry in master.media] == ["AUDIO"]
@@ -80,7 +80,7 @@ def segments(playlist: Path) -> list[float]:
 
 
 def test_a_rendition_says_what_it_is(clip: Clip, job_of: MakeJob) -> None:
-    job = job_of(clip("plain"), spec=JobSpec(hls=False, thumbnails=False, transcript=None))
+    job = job_of(clip("plain"), spec=JobSpec(hls=False, thumbnails=None, transcript=None))
     job.run(HANDLERS)
     facts = job.outputs["144p.mp4"].facts
     assert (facts["width"], facts["height"], facts["fps"], facts["codec"]) == (256, 144, 25.0, "h264")

@@ -120,7 +120,7 @@ def test_sound_alone_is_neither_packaged_nor_pictured() -> None:
 
 
 def test_sound_alone_of_which_nothing_is_wanted_is_not_decoded() -> None:
-    assert needs(replace(MEDIA, video=None), JobSpec(audio=False, transcript=None)).keys() == {"publish"}
+    assert needs(replace(MEDIA, video=None), JobSpec(audio=None, transcript=None)).keys() == {"publish"}
 
 
 def test_encoding_weighs_most_of_the_work_without_a_transcript() -> None:

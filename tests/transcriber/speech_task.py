@@ -16,11 +16,13 @@ from mill_common.spec import JobSpec, TranscriptSpec
 class SpeechTask(FolderTask):
     """The task `transcribe` of a job whose sound lies in `folder`."""
 
-    def __init__(self, folder: Path, settings: Settings, *, language: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, *, language: str | None = None, spec: JobSpec | None = None
+    ) -> None:
         facts = JobFacts(
             id=uuid4(),
             owner_id="owner",
-            spec=JobSpec(transcript=TranscriptSpec(language=language)),
+            spec=spec or JobSpec(transcript=TranscriptSpec(language=language)),
             filename="video.mp4",
             source_key=None,
             source_url=None,

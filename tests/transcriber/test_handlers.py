@@ -12,6 +12,7 @@ from transcriber.speech_task import SpeechTask
 
 from mill_common.errors import ModelUnavailable, SourceUnreadable
 from mill_common.settings import Settings
+from mill_common.spec import JobSpec, TranscriptFormat, TranscriptSpec
 from mill_transcriber.engine import LanguageUnknown
 from mill_transcriber.handlers import HANDLERS, engine_for, options_from
 from mill_transcriber.launch import check_model
@@ -138,3 +139,35 @@ def test_equal_settings_share_an_engine(settings: Settings) -> None:
 def test_threads_default_to_the_cores_at_hand(settings: Settings) -> None:
     cores = len(os.sched_getaffinity(0))
     assert options_from(settings.model_copy(update={"whisper_threads": 0})).threads == cores
+
+
+@pytest.mark.parametrize("formats", [("txt",), ("srt", "json"), ("vtt",)])
+@pytest.mark.parametrize("hls", [True, False])
+def test_only_the_formats_asked_for_are_seen(
+    tmp_path: Path, settings: Settings, formats: tuple[TranscriptFormat, ...], hls: bool
+) -> None:
+    """J15. A stream gets its captions all the same."""
+    task = SpeechTask(tmp_path / "task", settings, spec=JobSpec(hls=hls, transcript=TranscriptSpec(formats=formats)))
+    write(task.fetch("speech.wav"), spoken("four_digits"))
+    transcribe(task)
+    seen = {output.name for output in task.made.values() if not output.intermediate}
+    assert seen == {f"transcript.{kind}" for kind in formats}
+    assert ("transcript.vtt" in task.made) == (hls or "vtt" in formats)
+
+
+def test_the_times_of_words_may_be_left_out(tmp_path: Path, settings: Settings) -> None:
+    task = SpeechTask(tmp_path / "task", settings, spec=JobSpec(transcript=TranscriptSpec(words=False)))
+    write(task.fetch("speech.wav"), spoken("four_digits"))
+    transcribe(task)
+    assert "words" not in json.loads(task.text("transcript.json"))
+
+
+def test_a_translation_is_english_and_says_so(tmp_path: Path, settings: Settings) -> None:
+    spec = JobSpec(transcript=TranscriptSpec(task="translate"))
+    task = SpeechTask(tmp_path / "task", settings, spec=spec)
+    write(task.fetch("speech.wav"), spoken("four_digits"))
+    result = transcribe(task)
+    assert json.loads(task.text("transcript.json"))["task"] == "translate"
+    assert result.result == {"language": "en"}
+    assert result.transcript is not None
+    assert result.transcript["task"] == "translate"

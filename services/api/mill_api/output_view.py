@@ -38,8 +38,9 @@ class RenditionView(Made):
 
 
 class AudioView(Made):
-    """The sound as MP3."""
+    """The sound: the first of its files, and where each is."""
 
+    formats: dict[str, str | None] = Field(default_factory=dict, description="Download URLs of those asked for.")
     size_bytes: int | None = None
     compression_ratio: float | None = Field(default=None, description="Bytes of the source over bytes of this.")
     download_url: str | None = None
@@ -72,6 +73,7 @@ class ThumbnailsView(Made):
     """A poster, sheets of small pictures and the index that says which is when."""
 
     poster_url: str | None = None
+    posters: list[str] = Field(default_factory=list, description="Every picture asked for; the poster is the first.")
     sprites: list[str]
     index_url: str | None = None
 
@@ -131,15 +133,22 @@ class _OutputsOf:
         )
 
     def _audio(self) -> AudioView:
-        output = self.named.get(ALIASES["audio"])
+        asked = self.spec.audio.formats if self.spec.audio else ()
+        made = [self.named[name] for kind in asked if (name := f"audio.{kind}") in self.named]
+        output = self.named.get(ALIASES["audio"]) or (made[0] if made else None)
         if output is None:
-            return AudioView(**self._missing(self.spec.audio, "audio"))
+            return AudioView(**self._missing(self.spec.audio is not None, "audio"))
+        names = {output.name for output in made}
+        formats: dict[str, str | None] = {
+            kind: self._download(f"audio.{kind}") if f"audio.{kind}" in names else None for kind in asked
+        }
         return AudioView(
             available=True,
             reason=None,
+            formats=formats,
             size_bytes=output.size,
             compression_ratio=self._ratio(output),
-            download_url=self._download("audio"),
+            download_url=self._download("audio" if output.name == ALIASES["audio"] else output.name),
         )
 
     def _transcription(self) -> TranscriptionView:
@@ -176,13 +185,15 @@ class _OutputsOf:
     def _thumbnails(self) -> ThumbnailsView:
         poster = ALIASES["poster"]
         if poster not in self.named:
-            return ThumbnailsView(**self._missing(self.spec.thumbnails, "video"), sprites=[])
+            return ThumbnailsView(**self._missing(self.spec.thumbnails is not None, "video"), sprites=[])
+        posters = [name for name in sorted(self.named) if name.startswith("thumbnails/poster-")]
         sprites = [name for name in self.named if name.startswith("thumbnails/sprite-")]
         index = "thumbnails/thumbnails.vtt"
         return ThumbnailsView(
             available=True,
             reason=None,
             poster_url=self._download(poster),
+            posters=[self._download(name) for name in (poster, *posters)],
             sprites=[self._download(name) for name in sprites],
             index_url=self._download(index) if index in self.named else None,
         )

@@ -1,7 +1,8 @@
-"""The step `audio`: AAC for the renditions, MP3 to download and speech for the transcript, from one decode."""
+"""The step `audio`: AAC for the renditions, files to download and speech for the transcript, from one decode."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import ffmpeg
@@ -15,13 +16,39 @@ from mill_transcoder.encode import load_media
 from mill_transcoder.media import AudioStream, MediaInfo
 from mill_transcoder.probe import falls_short
 
-AAC, MP3, SPEECH = "audio.m4a", "audio.mp3", "speech.wav"
-CODECS: dict[str, dict[str, Any]] = {
-    AAC: {"acodec": "aac", "b:a": "128k", "ar": 48000, "ac": 2},
-    MP3: {"acodec": "libmp3lame", "b:a": "128k", "ar": 48000, "ac": 2},
-    SPEECH: {"acodec": "pcm_s16le", "ar": 16000, "ac": 1},
-}
-KINDS = {AAC: ("sound", "audio/mp4"), MP3: ("audio", "audio/mpeg"), SPEECH: ("speech", "audio/wav")}
+SPEECH = "speech.wav"
+RATE = 48_000
+TRACK_KBPS = 128  # of the renditions' sound
+TYPES = {"mp3": "audio/mpeg", "m4a": "audio/mp4", "opus": "audio/ogg", "wav": "audio/wav"}
+# An index that comes first plays while it loads; sound of more than six hours is too long for plain WAV.
+CONTAINERS: dict[str, dict[str, Any]] = {"m4a": {"movflags": "+faststart"}, "wav": {"rf64": "auto"}}
+LOSSY = {"mp3": "libmp3lame", "m4a": "aac", "opus": "libopus"}
+
+
+@dataclass(frozen=True)
+class Track:
+    """One file to make of the sound."""
+
+    name: str
+    kind: str
+    codec: str
+    rate: int  # samples a second
+    channels: int
+    kbps: int | None = None
+    intermediate: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ffmpeg is told."""
+        options: dict[str, Any] = {"acodec": self.codec, "ar": self.rate, "ac": self.channels}
+        if self.kbps is not None:
+            options["b:a"] = f"{self.kbps}k"
+        return options | CONTAINERS.get(self.name.rpartition(".")[2], {})
+
+    @property
+    def content_type(self) -> str:
+        """By the name's suffix."""
+        return TYPES[self.name.rpartition(".")[2]]
 
 
 class Sound:
@@ -45,35 +72,50 @@ def extract_audio(task: TaskContext) -> TaskResult:
     task.progress(0.0, "extracting audio")
     media = load_media(task)
     assert media.audio is not None
-    names = wanted(media, task.job.spec)
+    tracks = wanted(media, task.job.spec)
     expected_s = max(0.05, media.audio.end_s - media.picture_start_s)
     sound = Sound(task, expected_s)
-    run_ffmpeg(task, _outputs(task, media, media.audio, names), report=sound, reads_source=True)
+    run_ffmpeg(task, _outputs(task, media, media.audio, tracks), report=sound, reads_source=True)
     if falls_short(sound.made_s, expected_s):
         raise SourceUnreadable(
             f"Only {sound.made_s:.1f} s of {expected_s:.1f} s of the sound could be decoded: "
             "the source is incomplete or damaged."
         )
-    for name in names:
-        _store(task, name, sound.made_s)
+    for track in tracks:
+        _store(task, track, sound.made_s)
     return TaskResult(result={"duration_s": round(sound.made_s, 6)})
 
 
-def wanted(media: MediaInfo, spec: JobSpec) -> list[str]:
+def wanted(media: MediaInfo, spec: JobSpec) -> list[Track]:
     """The files to make."""
-    asked = {AAC: media.video is not None, MP3: spec.audio, SPEECH: spec.transcript is not None}
-    return [name for name, yes in asked.items() if yes]
+    tracks = [_download(name, spec.audio.bitrate_kbps) for name in spec.audio.formats] if spec.audio else []
+    if media.video is not None and all(track.name != soundtrack(spec) for track in tracks):
+        tracks.insert(0, Track(soundtrack(spec), "sound", "aac", RATE, 2, TRACK_KBPS, intermediate=True))
+    if spec.transcript is not None:
+        tracks.append(Track(SPEECH, "speech", "pcm_s16le", 16_000, 1, intermediate=True))
+    return tracks
 
 
-def _outputs(task: TaskContext, media: MediaInfo, audio: AudioStream, names: list[str]) -> list[Any]:
+def soundtrack(spec: JobSpec) -> str:
+    """The file whose sound the renditions get: the download in AAC, too, where that is of the same bit rate."""
+    asked = spec.audio is not None and "m4a" in spec.audio.formats
+    return "sound.m4a" if asked and spec.audio and spec.audio.bitrate_kbps != TRACK_KBPS else "audio.m4a"
+
+
+def _download(kind: str, kbps: int) -> Track:
+    name = f"audio.{kind}"
+    return Track(name, "audio", LOSSY.get(kind, "pcm_s16le"), RATE, 2, kbps if kind in LOSSY else None)
+
+
+def _outputs(task: TaskContext, media: MediaInfo, audio: AudioStream, tracks: list[Track]) -> list[Any]:
     """Sound before the picture's start is cut, a late track begins with silence, gaps are filled."""
     sound = open_source(task, task.source())[str(audio.index)]
     sound = sound.filter("asetpts", _shift(media, audio)).filter("atrim", start=0)
     sound = sound.filter("aresample", **{"async": 1, "first_pts": 0})
-    branches = sound.filter_multi_output("asplit", len(names)) if len(names) > 1 else [sound]
+    branches = sound.filter_multi_output("asplit", len(tracks)) if len(tracks) > 1 else [sound]
     return [
-        ffmpeg.output(branches[at], name, map_metadata=-1, map_chapters=-1, **CODECS[name])
-        for at, name in enumerate(names)
+        ffmpeg.output(branches[at], track.name, map_metadata=-1, map_chapters=-1, **track.options)
+        for at, track in enumerate(tracks)
     ]
 
 
@@ -88,17 +130,22 @@ def _shift(media: MediaInfo, audio: AudioStream) -> str:
     return f"PTS-STARTPTS+({audio.start_s - media.picture_start_s:.6f})/TB"
 
 
-def _store(task: TaskContext, name: str, duration_s: float) -> None:
-    path = task.scratch / name
+def _store(task: TaskContext, track: Track, duration_s: float) -> None:
+    path = task.scratch / track.name
     if path.stat().st_size == 0:
-        raise ChildFailed(f"{name} is empty")
-    kind, content_type = KINDS[name]
-    options = CODECS[name]
+        raise ChildFailed(f"{track.name} is empty")
     facts = {
         "duration_s": round(duration_s, 3),
-        "codec": options["acodec"].removeprefix("lib").removesuffix("lame"),
-        "sample_rate": options["ar"],
-        "channels": options["ac"],
+        "codec": track.codec.removeprefix("lib").removesuffix("lame"),
+        "sample_rate": track.rate,
+        "channels": track.channels,
         "bitrate": round(path.stat().st_size * 8 / max(duration_s, 0.05)),
     }
-    task.put(path, name, kind=kind, content_type=content_type, intermediate=name != MP3, facts=facts)
+    task.put(
+        path,
+        track.name,
+        kind=track.kind,
+        content_type=track.content_type,
+        intermediate=track.intermediate,
+        facts=facts,
+    )

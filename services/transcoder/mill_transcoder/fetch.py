@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from mill_common.errors import SourceMissing
-from mill_common.outgoing import Limits, Outgoing, download, parse_networks
+from pathlib import Path
+
+from mill_common.errors import SourceMissing, SourceTooLarge
+from mill_common.outgoing import Download, Limits, Outgoing, download, parse_networks
 from mill_common.queue.types import SourceFacts, TaskResult
+from mill_common.quotas import StorageQuotaExceeded
 from mill_common.settings import Settings
 from mill_common.storage.keys import type_by_suffix
 from mill_common.worker.context import TaskContext
@@ -24,14 +27,7 @@ def fetch(task: TaskContext) -> TaskResult:
         raise SourceMissing("The job names no URL to fetch its source from.")
     task.progress(0.0, "fetching")
     path = task.scratch / SOURCE
-    found = download(
-        _outgoing(task.settings),
-        task.job.source_url,
-        path,
-        max_bytes=task.settings.max_source_bytes,
-        check=task.raise_if_stopped,
-        progress=lambda fraction: task.progress(_DOWNLOADED * fraction),
-    )
+    found = _download(task, task.job.source_url, path)
     task.raise_if_stopped()
     task.progress(_DOWNLOADED, "storing")
     # Not intermediate: those are removed when the job is published, and the source stays.
@@ -39,6 +35,24 @@ def fetch(task: TaskContext) -> TaskResult:
     output = task.put(path, SOURCE, kind=SOURCE, content_type=type_by_suffix(found.filename))
     facts = SourceFacts(object_key=output.object_key, size=output.size, sha256=output.sha256, filename=found.filename)
     return TaskResult(source=facts)
+
+
+def _download(task: TaskContext, url: str, path: Path) -> Download:
+    most = int(task.params.get("max_source_bytes", task.settings.max_source_bytes))
+    left = int(task.params.get("storage_left", most))
+    try:
+        return download(
+            _outgoing(task.settings),
+            url,
+            path,
+            max_bytes=min(most, left),
+            check=task.raise_if_stopped,
+            progress=lambda fraction: task.progress(_DOWNLOADED * fraction),
+        )
+    except SourceTooLarge:
+        if left < most:
+            raise StorageQuotaExceeded(f"The storage quota had room for {left} bytes; the source has more.") from None
+        raise
 
 
 def _outgoing(settings: Settings) -> Outgoing:

@@ -11,13 +11,13 @@ import ffmpeg
 from mill_common.errors import ChildFailed
 from mill_common.queue.types import TaskResult
 from mill_common.worker.context import TaskContext
-from mill_transcoder.audio import AAC
+from mill_transcoder.audio import soundtrack
 from mill_transcoder.commands import run_ffmpeg
 from mill_transcoder.encode import load_media, load_plan
 from mill_transcoder.ladder import Rung
 from mill_transcoder.media import MediaInfo, VideoStream
 from mill_transcoder.plan import EncodePlan
-from mill_transcoder.stream import HLS, package_stream
+from mill_transcoder.stream import HLS, SOUND, package_stream
 
 
 def package(task: TaskContext) -> TaskResult:
@@ -31,7 +31,7 @@ def package(task: TaskContext) -> TaskResult:
     assert media.video is not None
     frames = decoded_frames(task, plan)
     if media.audio:
-        (task.scratch / AAC).symlink_to(task.fetch(AAC).absolute())
+        (task.scratch / SOUND).symlink_to(task.fetch(soundtrack(task.job.spec)).absolute())
     for at, rung in enumerate(plan.rungs):
         _join(task, plan, rung, frames, with_sound=media.audio is not None)
         task.progress(0.6 * (at + 1) / len(plan.rungs))
@@ -52,7 +52,7 @@ def decoded_frames(task: TaskContext, plan: EncodePlan) -> int:
 
 def _join(task: TaskContext, plan: EncodePlan, rung: Rung, frames: int, *, with_sound: bool) -> None:
     made = _Count()
-    streams = [_picture(task, plan, rung)["v:0"]] + ([ffmpeg.input(AAC)["a:0"]] if with_sound else [])
+    streams = [_picture(task, plan, rung)["v:0"]] + ([ffmpeg.input(SOUND)["a:0"]] if with_sound else [])
     options = {"c": "copy", "video_track_timescale": 90000, "movflags": "+faststart", "map_metadata": -1}
     run_ffmpeg(task, [ffmpeg.output(*streams, rung.file, **options)], report=made, reads_source=False)
     if made.frames != frames:

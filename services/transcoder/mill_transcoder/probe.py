@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from mill_common.errors import SourceRefused, SourceTooLarge, SourceUnreadable
-from mill_common.queue.types import TaskResult
+from mill_common.errors import PermanentError, SourceRefused, SourceTooLarge, SourceUnreadable
+from mill_common.queue.types import SourceFacts, TaskResult
 from mill_common.settings import Settings
 from mill_common.worker.context import TaskContext
 from mill_transcoder.commands import describe
@@ -25,6 +26,21 @@ PLAYLISTS = (b"#EXTM3U", b"ffconcat version", b"<MPD", b"<?xml", b"[playlist]", 
 DECLARING = frozenset({"mov", "matroska", "avi", "flv", "asf", "wav", "flac"})
 
 
+BLOCK = 2**20
+
+
+class SourceTooLong(SourceTooLarge):
+    """The source lasts longer than is accepted."""
+
+    code = "source_too_long"
+
+
+class SourceChanged(PermanentError):
+    """The source is not what it was said to be."""
+
+    code = "source_changed"
+
+
 def probe(task: TaskContext) -> TaskResult:
     """Look at the source and plan the tasks that follow.
 
@@ -32,7 +48,9 @@ def probe(task: TaskContext) -> TaskResult:
         PermanentError: The source cannot or may not be processed; the message says why.
     """
     task.progress(0.0, "probing")
-    media = inspect(task, task.source())
+    path = task.source()
+    digest = _digest(task, path)
+    media = inspect(task, path)
     spec = task.job.spec
     encode = plan_encode(media, media.video, spec, task.settings) if media.video else None
     return TaskResult(
@@ -40,7 +58,31 @@ def probe(task: TaskContext) -> TaskResult:
         result={"encode": encode.to_json() if encode else None},
         tasks=plan_tasks(media, spec, encode),
         transcript={"skipped": "no_audio"} if spec.transcript and not media.audio else None,
+        source=_facts(task, path, digest) if task.job.source_sha256 is None else None,
     )
+
+
+def _digest(task: TaskContext, path: Path) -> str:
+    """SHA-256 of the source, the one that was promised.
+
+    Raises:
+        SourceChanged: It is not.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            task.raise_if_stopped()
+    promised = task.job.source_sha256
+    if promised is not None and promised != digest.hexdigest():
+        raise SourceChanged(f"The source has the checksum {digest.hexdigest()}, not {promised}.")
+    return digest.hexdigest()
+
+
+def _facts(task: TaskContext, path: Path, digest: str) -> SourceFacts:
+    assert task.job.source_key is not None
+    size = path.stat().st_size
+    return SourceFacts(object_key=task.job.source_key, size=size, sha256=digest, filename=task.job.filename)
 
 
 def inspect(task: TaskContext, path: Path) -> MediaInfo:
@@ -50,9 +92,9 @@ def inspect(task: TaskContext, path: Path) -> MediaInfo:
     media = read_media(described)
     _refuse_excess(media, described, task.settings)
     media = _measure(task, path, media)
-    limit_s = task.settings.max_source_duration_s
+    limit_s = task.params.get("max_source_duration_s", task.settings.max_source_duration_s)
     if media.duration_s > limit_s:
-        raise SourceTooLarge(f"The source lasts {media.duration_s:.0f} s; at most {limit_s:.0f} s are accepted.")
+        raise SourceTooLong(f"The source lasts {media.duration_s:.0f} s; at most {limit_s:.0f} s are accepted.")
     return media
 
 

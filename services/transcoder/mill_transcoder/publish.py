@@ -9,7 +9,6 @@ from typing import Any
 from mill_common.errors import OutputInvalid
 from mill_common.queue.types import NewOutput, TaskResult
 from mill_common.worker.context import TaskContext
-from mill_transcoder.audio import MP3
 from mill_transcoder.boxes import has_faststart
 from mill_transcoder.commands import describe
 from mill_transcoder.described import number
@@ -21,8 +20,9 @@ from mill_transcoder.package import decoded_frames
 from mill_transcoder.plan import EncodePlan
 from mill_transcoder.rates import parse_rate
 from mill_transcoder.stream import HLS, expected_rungs, local_stream
-from mill_transcoder.thumbnails import FOLDER
+from mill_transcoder.thumbnails import FOLDER, posters
 
+SOUNDS = {"mp3": "mp3", "m4a": "aac", "opus": "opus", "wav": "pcm_s16le"}  # ffprobe's names of the codecs
 TOLERANCE_S = 0.5  # rounding, encoder padding
 
 
@@ -42,7 +42,8 @@ def publish(task: TaskContext) -> TaskResult:
     if media.video:
         _check_picture(task, media.video, audio_s)
     if audio_s is not None and task.job.spec.audio:
-        _check_sound(task, audio_s)
+        for kind in task.job.spec.audio.formats:
+            _check_sound(task, kind, audio_s)
     task.progress(1.0, "publishing")
     return TaskResult(publish=True)
 
@@ -81,11 +82,12 @@ def _check_rendition(task: TaskContext, rung: Rung, video: VideoStream, video_s:
         raise OutputInvalid(f"{rung.file} cannot be played while it loads: its index comes last.")
 
 
-def _check_sound(task: TaskContext, audio_s: float) -> None:
-    sound = _streams(task, _fetched(task, MP3)).get("audio", {})
-    if sound.get("codec_name") != "mp3":
-        raise OutputInvalid(f"{MP3} is not MP3.")
-    _check_duration(MP3, sound, audio_s)
+def _check_sound(task: TaskContext, kind: str, audio_s: float) -> None:
+    name = f"audio.{kind}"
+    sound = _streams(task, _fetched(task, name)).get("audio", {})
+    if sound.get("codec_name") != SOUNDS[kind]:
+        raise OutputInvalid(f"{name} is not {kind.upper()}.")
+    _check_duration(name, sound, audio_s)
 
 
 def _check_hls(task: TaskContext, plan: EncodePlan, video_s: float, audio_s: float | None) -> None:
@@ -97,11 +99,15 @@ def _check_hls(task: TaskContext, plan: EncodePlan, video_s: float, audio_s: flo
 
 
 def _check_thumbnails(task: TaskContext) -> None:
-    index = _fetched(task, f"{FOLDER}/thumbnails.vtt").read_text()
-    named = {line.split("#")[0] for line in index.splitlines() if "#xywh=" in line}
-    if not named:
-        raise OutputInvalid("The index of thumbnails names no picture.")
-    for name in sorted(named | {"poster.jpg"}):
+    spec = task.job.spec.thumbnails
+    named = set(posters(spec)) if spec else set()
+    if spec and spec.sprites:
+        index = _fetched(task, f"{FOLDER}/thumbnails.vtt").read_text()
+        sheets = {line.split("#")[0] for line in index.splitlines() if "#xywh=" in line}
+        if not sheets:
+            raise OutputInvalid("The index of thumbnails names no picture.")
+        named |= sheets
+    for name in sorted(named):
         with _fetched(task, f"{FOLDER}/{name}").open("rb") as picture:
             if picture.read(3) != b"\xff\xd8\xff":
                 raise OutputInvalid(f"{name} is no JPEG picture.")

@@ -8,7 +8,6 @@ from typing import Any
 
 from mill_common.errors import ChildFailed, OutputInvalid
 from mill_common.worker.context import TaskContext
-from mill_transcoder.audio import AAC
 from mill_transcoder.commands import run_packager
 from mill_transcoder.hls import MASTER, Stream, check_stream
 from mill_transcoder.ladder import Rung
@@ -16,6 +15,7 @@ from mill_transcoder.media import VideoStream
 from mill_transcoder.plan import EncodePlan
 
 HLS = "hls/"
+SOUND = "sound.mp4"  # the renditions' own, as it is called in the scratch folder
 CAPTIONS = "transcript.vtt"
 SEGMENT_S = 6
 # The packager begins a segment with the first key frame at or after each multiple of the length it is given. A hair
@@ -34,9 +34,9 @@ def package_stream(task: TaskContext, plan: EncodePlan, video: VideoStream, fram
     group_s = Fraction(plan.gop) / video.fps
     segment_s = max(1, round(SEGMENT_S / group_s)) * group_s - HAIR_S
     streams = [_video(rung) for rung in plan.rungs]
-    audio_s = float(task.result_of("audio")["duration_s"]) if (task.scratch / AAC).exists() else None
+    audio_s = float(task.result_of("audio")["duration_s"]) if (task.scratch / SOUND).exists() else None
     if audio_s is not None:
-        streams.append(_descriptor(AAC, "audio", "audio", "m4s", hls_group_id="audio", hls_name="audio"))
+        streams.append(_descriptor(SOUND, "audio", "audio", "m4s", hls_group_id="audio", hls_name="audio"))
     streams += _captions(task)
     lengths = ["--segment_duration", f"{float(segment_s):.4f}", "--fragment_duration", f"{float(group_s - HAIR_S):.4f}"]
     run_packager(task, [*streams, *lengths, "--hls_playlist_type", "VOD", "--hls_master_playlist_output", HLS + MASTER])

@@ -12,6 +12,7 @@ import ffmpeg
 
 from mill_common.errors import ChildFailed
 from mill_common.queue.types import TaskResult
+from mill_common.spec import ThumbnailsSpec
 from mill_common.worker.context import TaskContext
 from mill_transcoder.commands import run_ffmpeg
 from mill_transcoder.encode import load_media, load_plan
@@ -38,11 +39,13 @@ class Sheets:
     height: int
 
     @classmethod
-    def of(cls, rung: Rung, frames: int, gop: int, fps: Fraction) -> Sheets:
-        """A picture every group for a short video, at most ten seconds apart for a long one."""
+    def of(cls, rung: Rung, frames: int, gop: int, fps: Fraction, interval_s: float | None = None) -> Sheets:
+        """Pictures as far apart as asked; else one a group in a short video, one in ten seconds in a long one."""
         groups = ceil(Fraction(frames, gop))
         most = max(1, int(LONGEST_S * fps / gop))
         every = min(most, max(1, ceil(Fraction(groups, WANTED))))
+        if interval_s is not None:
+            every = max(1, round(Fraction(interval_s) * fps / gop))
         scale = Fraction(LONG_SIDE, max(rung.width, rung.height))
         return cls(
             every=every,
@@ -98,13 +101,44 @@ def thumbnails(task: TaskContext) -> TaskResult:
     assert video is not None
     frames = decoded_frames(task, plan)
     duration_s = float(frames / video.fps)
+    spec = task.job.spec.thumbnails
+    assert spec is not None
     small, large = plan.rungs[0], plan.rungs[-1]
-    _poster(task, task.fetch(large.file), large, duration_s)
+    _posters(task, spec, large, duration_s, float(1 / video.fps))
+    if not spec.sprites:
+        return TaskResult(result={"pictures": 0, "sheets": 0})
     task.progress(0.3)
-    sheets = Sheets.of(small, frames, plan.gop, video.fps)
+    sheets = Sheets.of(small, frames, plan.gop, video.fps, spec.interval_s)
     _sprites(task, task.fetch(small.file), sheets)
     _index(task, sheets, duration_s)
     return TaskResult(result={"pictures": sheets.count, "sheets": sheets.sheets})
+
+
+def posters(spec: ThumbnailsSpec) -> list[str]:
+    """The names of the pictures asked for; the first is the poster."""
+    count = len(spec.times) if spec.times else spec.count or 1
+    return ["poster.jpg", *(f"poster-{number:02d}.jpg" for number in range(2, count + 1))]
+
+
+def _posters(task: TaskContext, spec: ThumbnailsSpec, rung: Rung, duration_s: float, frame_s: float) -> None:
+    path = task.fetch(rung.file)
+    if spec.times is None and spec.count is None:
+        _poster(task, path, rung, duration_s)
+        return
+    # In the middle of equal stretches, so that neither the first nor the last picture is one.
+    count = spec.count or 1
+    times = spec.times or tuple((at + 0.5) * duration_s / count for at in range(count))
+    for name, at_s in zip(posters(spec), times, strict=True):
+        # Half a frame more than one from the end: the last picture begins a whole one from it.
+        _picture_at(task, path, name, rung, max(0.0, min(at_s, duration_s - 1.5 * frame_s)))
+
+
+def _picture_at(task: TaskContext, path: Path, name: str, rung: Rung, at_s: float) -> None:
+    picture = ffmpeg.input(f"file:{path.absolute()}", ss=f"{at_s:.3f}")["v:0"]
+    output = ffmpeg.output(_jpeg(picture), name, format="image2", update=1, vframes=1, **{"q:v": 3})
+    run_ffmpeg(task, [output], report=_unreported, reads_source=False)
+    facts = {"width": rung.width, "height": rung.height, "at_s": round(at_s, 3)}
+    _store(task, task.scratch / name, "image/jpeg", facts)
 
 
 def _key_frames(path: Path, **options: Any) -> Any:

@@ -1,9 +1,9 @@
 """The process that holds the speech model: `python -m mill_transcriber.child PARENT_PID`.
 
 It reads orders as JSON lines from standard input and answers on standard output. The first line is its
-`EngineOptions`. Orders are `{"do": "transcribe", "id", "audio", "language"}` and `{"do": "stop", "id"}`; answers are
-`ready`, `accepted`, `alive`, `heard`, `done`, `stopped`, `failed` and `idle`. The end of standard input, or of the
-parent, is its end.
+`EngineOptions`. Orders are `{"do": "transcribe", "id", "audio", "language", "task"}` and `{"do": "stop", "id"}`;
+answers are `ready`, `accepted`, `alive`, `heard`, `done`, `stopped`, `failed` and `idle`. The end of standard input, or
+of the parent, is its end.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def do(order: Order, loaded: Loaded, options: EngineOptions, orders: Orders, pip
     forget_peak()
     say("accepted")
     try:
-        decoder = Decoder(loaded.model, language=order["language"], beam=options.beam)
+        decoder = Decoder(loaded.model, language=order["language"], task=order["task"], beam=options.beam)
         check = partial(orders.check, order["id"])
         Transcription(loaded, Path(order["audio"]), decoder, check, say).run(options.batch)
     except Interrupted:

@@ -48,7 +48,7 @@ class Decoder:
         UnknownLanguage: If the model does not know the language.
     """
 
-    def __init__(self, model: Any, *, language: str | None, beam: int) -> None:
+    def __init__(self, model: Any, *, language: str | None, beam: int, task: str = "transcribe") -> None:
         if language is not None and language not in model.supported_languages:
             known = ", ".join(sorted(model.supported_languages))
             raise UnknownLanguage(f"The speech model does not know the language {language!r}; it knows {known}.")
@@ -56,6 +56,7 @@ class Decoder:
         self.language = language
         self.probability: float | None = None  # of a detected language
         self._beam = beam
+        self._task = task
         # The pipeline keeps state from one call to the next, so it serves one transcription.
         self._pipeline = BatchedInferencePipeline(model)
         _end_every_text(self._pipeline)
@@ -80,6 +81,7 @@ class Decoder:
         found, info = self._pipeline.transcribe(
             np.concatenate([chunk.samples for chunk in chunks]),
             language=self.language,
+            task=self._task,
             clip_timestamps=clips,
             batch_size=len(chunks),
             beam_size=self._beam,
@@ -95,7 +97,9 @@ class Decoder:
 
     def _again(self, chunk: Chunk, language: str) -> list[Segment]:
         """One chunk decoded sequentially, without what still fails the checks."""
-        found, _ = self.model.transcribe(chunk.samples, language=language, beam_size=self._beam, **_OPTIONS)
+        found, _ = self.model.transcribe(
+            chunk.samples, language=language, task=self._task, beam_size=self._beam, **_OPTIONS
+        )
         return [segment for segment in (_segment(raw, 0.0) for raw in found) if not _invented(segment)]
 
 

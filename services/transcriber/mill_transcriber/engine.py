@@ -49,8 +49,10 @@ class Engine:
         child = self._child
         return child.pid if child and child.alive else None
 
-    def transcribe(self, task: TaskContext, audio: Path, language: str | None) -> Transcript:
-        """What is said in 16 kHz mono sound. Waits while another task uses the model.
+    def transcribe(self, task: TaskContext, audio: Path, language: str | None, kind: str = "transcribe") -> Transcript:
+        """What is said in 16 kHz mono sound, or the English for it if `kind` is "translate".
+
+        Waits while another task uses the model.
 
         Raises:
             ModelUnavailable: The model cannot be loaded; the message says what to do.
@@ -60,7 +62,7 @@ class Engine:
             ChildStalled: The child process hung and was ended.
             Stopped, DeadlineExceeded: Whatever `task.raise_if_stopped` raised.
         """
-        order = {"do": "transcribe", "id": next(self._ids), "audio": str(audio), "language": language}
+        order = {"do": "transcribe", "id": next(self._ids), "audio": str(audio), "language": language, "task": kind}
         with self._turn(task), self._charging(task):
             child = self._accepting(task, order)
             segments: list[Segment] = []
@@ -74,6 +76,7 @@ class Engine:
             duration_s=round(duration_s, 3),
             model=self.options.name,
             language=end["language"],
+            task=kind,
             language_probability=None if language else end["probability"],
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from mill_common.queue.types import TaskResult
 from mill_common.settings import Settings
+from mill_common.spec import TranscriptSpec
 from mill_common.worker.context import Handler, TaskContext
 from mill_transcriber.engine import Engine
 from mill_transcriber.models import locate
@@ -20,20 +21,25 @@ from mill_transcriber.writers import documents
 
 def transcribe(task: TaskContext) -> TaskResult:
     """Write down what is said in `speech.wav`; where nobody speaks, that is nothing."""
-    spec = task.job.spec.transcript
+    spec = task.job.spec.transcript or TranscriptSpec()
     engine = engine_for(options_from(task.settings))
-    transcript = engine.transcribe(task, task.fetch("speech.wav"), spec.language if spec else None)
-    for document in documents(transcript):
+    transcript = engine.transcribe(task, task.fetch("speech.wav"), spec.language, spec.task)
+    for document in documents(transcript, words=spec.words):
+        asked = document.format in spec.formats
+        # Without subtitles of its own the stream still gets its captions from them.
+        if not asked and not (document.format == "vtt" and task.job.spec.hls):
+            continue
         path = task.scratch / document.name
         path.write_text(document.text, encoding="utf-8", newline="\n")
-        task.put(path, document.name, kind="transcript", content_type=document.content_type)
+        task.put(path, document.name, kind="transcript", content_type=document.content_type, intermediate=not asked)
     task.progress(1.0, "transcribing")
-    return TaskResult(result={"language": transcript.language}, transcript=_facts(transcript))
+    return TaskResult(result={"language": transcript.written_in}, transcript=_facts(transcript))
 
 
 def _facts(transcript: Transcript) -> Mapping[str, Any]:
     return {
         "language": transcript.language,
+        "task": transcript.task,
         "language_probability": transcript.language_probability,
         "word_count": len(transcript.words),
         "duration_s": transcript.duration_s,

@@ -46,7 +46,13 @@ class Transcript:
     duration_s: float
     model: str
     language: str | None = None
+    task: str = "transcribe"  # or "translate": then the text is English
     language_probability: float | None = None  # None too if the language was not detected but given
+
+    @property
+    def written_in(self) -> str | None:
+        """The language of the text."""
+        return "en" if self.task == "translate" and self.language else self.language
 
     @property
     def text(self) -> str:

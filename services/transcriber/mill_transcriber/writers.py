@@ -19,19 +19,24 @@ _VTT_SAFE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 class Document:
     """One transcript file."""
 
-    name: str
+    format: str
     content_type: str
     text: str
 
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return f"transcript.{self.format}"
 
-def documents(transcript: Transcript) -> list[Document]:
+
+def documents(transcript: Transcript, *, words: bool = True) -> list[Document]:
     """Every file that a transcript becomes."""
     captions = cues(transcript.segments, transcript.duration_s)
     return [
-        Document("transcript.txt", "text/plain; charset=utf-8", txt(transcript)),
-        Document("transcript.srt", "application/x-subrip; charset=utf-8", srt(captions)),
-        Document("transcript.vtt", "text/vtt; charset=utf-8", vtt(captions)),
-        Document("transcript.json", "application/json", as_json(transcript)),
+        Document("txt", "text/plain; charset=utf-8", txt(transcript)),
+        Document("srt", "application/x-subrip; charset=utf-8", srt(captions)),
+        Document("vtt", "text/vtt; charset=utf-8", vtt(captions)),
+        Document("json", "application/json", as_json(transcript, words=words)),
     ]
 
 
@@ -54,21 +59,22 @@ def vtt(captions: Iterable[Cue]) -> str:
     return "WEBVTT\n" + "".join(blocks)
 
 
-def as_json(transcript: Transcript) -> str:
+def as_json(transcript: Transcript, *, words: bool = True) -> str:
     """A superset of OpenAI's `verbose_json`; `language` is an ISO 639 code or null."""
-    facts = {
-        "task": "transcribe",
+    facts: dict[str, Any] = {
+        "task": transcript.task,
         "language": transcript.language,
         "language_probability": transcript.language_probability,
         "duration": transcript.duration_s,
         "model": transcript.model,
         "text": transcript.text,
         "segments": [_segment(number, segment) for number, segment in enumerate(transcript.segments)],
-        "words": [
+    }
+    if words:
+        facts["words"] = [
             {"word": word.text.strip(), "start": word.start, "end": word.end, "probability": word.probability}
             for word in transcript.words
-        ],
-    }
+        ]
     return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -22,6 +22,7 @@ _TYPES = {
     ".mp3": "audio/mpeg",
     ".mp4": "video/mp4",
     ".mpd": "application/dash+xml",
+    ".opus": "audio/ogg",
     ".png": "image/png",
     ".srt": "application/x-subrip",
     ".ts": "video/mp2t",
