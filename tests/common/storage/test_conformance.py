@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.storage import ObjectStat, ObjectStore
+from mill_common.storage.base import PART_MIN
 from mill_common.storage.keys import check_key
 
 MIB = 2**20
@@ -227,11 +228,24 @@ def test_an_invalid_key_is_refused_everywhere(store: ObjectStore, tmp_path: Path
         lambda: store.presign_put(key, expires_s=60),
         lambda: store.presign_part(key, "0" * 32, 1, expires_s=60),
         lambda: store.start_multipart(key, content_type="video/mp4"),
+        lambda: store.store_part(key, "0" * 32, 1, b"x"),
         lambda: store.complete_multipart(key, "0" * 32, []),
         lambda: store.abort_multipart(key, "0" * 32),
     ):
         with pytest.raises(ValueError, match="key"):
             use()
+
+
+def test_parts_may_leave_gaps_and_the_last_written_counts(store: ObjectStore) -> None:
+    upload_id = store.start_multipart("gaps", content_type="video/mp4")
+    first = store.store_part("gaps", upload_id, 2, b"a" * PART_MIN)
+    store.store_part("gaps", upload_id, 5, b"not this one")
+    store.store_part("gaps", upload_id, 7, b"nobody names this")
+    last = store.store_part("gaps", upload_id, 5, b"the end")
+    store.complete_multipart("gaps", upload_id, [first, last])
+    assert b"".join(store.get("gaps")) == b"a" * PART_MIN + b"the end"
+    with pytest.raises(SourceMissing):
+        store.store_part("gaps", upload_id, 8, b"too late")
 
 
 SEGMENTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12) | st.sampled_from([".", "..", "+", "+=", "a"])
