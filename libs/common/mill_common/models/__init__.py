@@ -2,9 +2,23 @@
 
 from mill_common.models.attempts import Attempt, Outcome
 from mill_common.models.jobs import Job
+from mill_common.models.labels import JobLabel
 from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
+from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
 
-__all__ = ["ApiKey", "Attempt", "Job", "Outcome", "Output", "Owner", "Task", "TaskNeed", "Upload"]
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Job",
+    "JobLabel",
+    "Outcome",
+    "Output",
+    "Owner",
+    "StepSpeed",
+    "Task",
+    "TaskNeed",
+    "Upload",
+]

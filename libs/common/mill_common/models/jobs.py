@@ -13,6 +13,9 @@ from mill_common.columns import JSON, by_value, time_column
 from mill_common.ids import uuid7
 from mill_common.states import JobStatus
 
+_COLLECTED = sa.text("collection IS NOT NULL")
+_ENDED = sa.text("completed_at IS NOT NULL")
+
 
 class Job(SQLModel, table=True):
     """One request to process a video. Only `mill_common.queue` writes `status`."""
@@ -21,7 +24,19 @@ class Job(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("owner_id", "idempotency_key"),
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
-        sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at"),
+        sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at", "id"),
+        sa.Index("ix_job_owner_priority_created", "owner_id", "priority", "created_at", "id"),
+        sa.Index("ix_job_owner_filename", "owner_id", "filename", "created_at", "id"),
+        sa.Index(
+            "ix_job_owner_collection_created",
+            "owner_id",
+            "collection",
+            "created_at",
+            "id",
+            postgresql_where=_COLLECTED,
+            sqlite_where=_COLLECTED,
+        ),
+        sa.Index("ix_job_completed", "completed_at", "id", postgresql_where=_ENDED, sqlite_where=_ENDED),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
