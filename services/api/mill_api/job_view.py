@@ -63,6 +63,7 @@ class JobView(BaseModel):
         description="Seconds by kind of step, several tasks of a kind added up, and `total_seconds` from start to end."
     )
     spec: JobSpec
+    collection: str | None = Field(description="The name under which its owner files it.")
     user_metadata: dict[str, str | bool | int | float | None]
     error: ErrorView | None
 
@@ -100,6 +101,7 @@ def _view(request: Request, job: Job, tasks: list[Task], outputs: list[Output], 
         outputs=outputs_view(request, job, outputs),
         processing_time=_processing_time(job, tasks),
         spec=JobSpec.model_validate(job.spec),
+        collection=job.collection,
         user_metadata=job.user_metadata,
         error=_error(job, tasks),
     )

@@ -13,6 +13,8 @@ from mill_common.columns import JSON, by_value, time_column
 from mill_common.ids import uuid7
 from mill_common.states import JobStatus
 
+# So that an owner's statistics are a walk through one index.
+_COUNTED = ["status", "started_at", "completed_at", "duration_s"]
 _COLLECTED = sa.text("collection IS NOT NULL")
 _ENDED = sa.text("completed_at IS NOT NULL")
 
@@ -23,7 +25,7 @@ class Job(SQLModel, table=True):
     __tablename__ = "job"
     __table_args__ = (
         sa.UniqueConstraint("owner_id", "idempotency_key"),
-        sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
+        sa.Index("ix_job_owner_created", "owner_id", "created_at", "id", postgresql_include=_COUNTED),
         sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at", "id"),
         sa.Index("ix_job_owner_priority_created", "owner_id", "priority", "created_at", "id"),
         sa.Index("ix_job_owner_filename", "owner_id", "filename", "created_at", "id"),
@@ -56,6 +58,7 @@ class Job(SQLModel, table=True):
     source_url: str | None = Field(default=None, max_length=2048)
     source_size: int | None = Field(default=None, sa_type=sa.BigInteger)
     source_sha256: str | None = Field(default=None, max_length=64)
+    duration_s: float | None = None  # of the source
     media: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # what `probe` found
     transcript: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # facts, not the text
     error_code: str | None = Field(default=None, max_length=64)

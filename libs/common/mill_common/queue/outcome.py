@@ -132,7 +132,8 @@ def _write_outputs(session: Session, claim: Claim, outputs: Sequence[NewOutput])
 def _write_facts(session: Session, job: Job, result: TaskResult) -> None:
     values: dict[str, Any] = {}
     if result.media is not None:
-        values["media"] = storable(result.media)
+        values["media"] = media = storable(result.media)
+        values["duration_s"] = media.get("duration_s")
     if result.transcript is not None:
         values["transcript"] = storable(result.transcript)
     if source := result.source:

@@ -29,6 +29,8 @@ _LABELS_ON_SQLITE = """
     )
     WHERE length(value) <= 255
 """
+_DURATION_ON_POSTGRES = "UPDATE job SET duration_s = (media ->> 'duration_s')::double precision WHERE media IS NOT NULL"
+_DURATION_ON_SQLITE = "UPDATE job SET duration_s = json_extract(media, '$.duration_s') WHERE media IS NOT NULL"
 
 
 def upgrade() -> None:
@@ -52,6 +54,15 @@ def upgrade() -> None:
         sa.Column("seconds_per_second", sa.Float(), nullable=False),
         sa.Column("measured_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "picture", "length", name=op.f("pk_step_speed")),
+    )
+    op.add_column("job", sa.Column("duration_s", sa.Float(), nullable=True))
+    op.execute(_DURATION_ON_POSTGRES if _on_postgres() else _DURATION_ON_SQLITE)
+    op.drop_index("ix_job_owner_created", "job")
+    op.create_index(
+        "ix_job_owner_created",
+        "job",
+        ["owner_id", "created_at", "id"],
+        postgresql_include=["status", "started_at", "completed_at", "duration_s"],
     )
     op.drop_index("ix_job_owner_status_created", "job")
     for name in ("status", "priority"):
@@ -80,6 +91,10 @@ def downgrade() -> None:
     for name in ("collection_created", "filename", "priority_created", "status_created"):
         op.drop_index(f"ix_job_owner_{name}", "job")
     op.create_index("ix_job_owner_status_created", "job", ["owner_id", "status", "created_at"])
+    op.drop_index("ix_job_owner_created", "job")
+    op.create_index("ix_job_owner_created", "job", ["owner_id", "created_at", "id"])
+    with op.batch_alter_table("job") as job:
+        job.drop_column("duration_s")
     for table in ("step_speed", "job_label"):
         op.drop_table(table)
 
