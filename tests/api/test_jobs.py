@@ -47,13 +47,14 @@ def test_a_job_is_accepted_with_its_first_task(any_gateway: Gateway) -> None:
         **dict.fromkeys(RENDITION),
         "available": False,
         "reason": "pending",
+        "status": "pending",
     }
     assert view["outputs"]["hls"]["reason"] == "not_requested"
     claimed = claim(any_gateway.resources)
     assert (claimed.kind, str(claimed.job.id)) == ("probe", view["job_id"])
 
 
-RENDITION = ("width", "height", "size_bytes", "compression_ratio", "sha256", "download_url")
+RENDITION = ("width", "height", "size_bytes", "compression_ratio", "sha256", "download_url", "url", "expires_at")
 
 
 def test_accepting_a_job_wakes_a_worker(gateway: Gateway, ada: httpx.Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 from starlette.requests import Request
@@ -36,7 +36,9 @@ class ProcessingMetrics(BaseModel):
 class DatesGiven(BaseModel):
     """The range that the figures are of."""
 
-    from_: Time | None = Field(alias="from", serialization_alias="from")
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    from_: Time | None = Field(alias="from")
     to: Time | None
 
 

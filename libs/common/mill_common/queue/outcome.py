@@ -17,6 +17,7 @@ from mill_common.queue.progress import raise_job_progress
 from mill_common.queue.rows import end_attempt, end_claim, is_held, lock_job, release_unblocked, roll_up_job, write_job
 from mill_common.queue.text import storable, storable_text
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
+from mill_common.queue.weights import weighed
 from mill_common.states import JobStatus, TaskStatus
 
 MESSAGE_LENGTH = 2000
@@ -46,7 +47,8 @@ def finish(
     end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
     _write_outputs(session, claim, outputs)
     _write_facts(session, job, result)
-    add_tasks(session, job, result.tasks, policy)
+    if result.tasks:
+        add_tasks(session, job, weighed(session, result.media, result.tasks), policy)
     if result.publish:
         _publish(session, job)
     queues = frozenset[str]() if is_held(job) else release_unblocked(session, job.id, policy)
