@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from api.running import MEDIA, Gateway, claim, complete, plan, submit
+from api.running import Gateway, claim, complete, plan, submit
 from sqlalchemy import update
 from sqlmodel import col
 
