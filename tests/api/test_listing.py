@@ -122,6 +122,7 @@ def test_a_cursor_of_another_order_is_refused(ada: httpx.Client) -> None:
         {"from_date": "yesterday"},
         {"to_date": "9999-12-31T23:59:59-23:00"},
         {"search": ""},
+        {"stauts": "failed"},
         {"search": "a\0b"},
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlmodel import col
 from starlette.requests import Request
@@ -18,6 +18,8 @@ from mill_common.models import Job
 
 class CollectionQuery(BaseModel):
     """Which part of the list."""
+
+    model_config = ConfigDict(extra="forbid")
 
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=100, ge=1, le=500)

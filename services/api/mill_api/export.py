@@ -36,6 +36,11 @@ FIELDS = (
     *("created_at", "started_at", "completed_at", "processing_seconds", "progress"),
     *("error_code", "error_message", "failed_task", "user_metadata"),
 )
+PRODUCED: dict[str, Any] = {
+    "text/csv": {"type": "string"},
+    "application/json": {"type": "array", "items": {"type": "object", "required": list(FIELDS)}},
+    "application/x-ndjson": {"type": "string"},
+}
 _READ: tuple[Any, ...] = (
     *map(col, (Job.id, Job.status, Job.priority, Job.filename, Job.collection, Job.duration_s, Job.source_size)),
     *map(col, (Job.created_at, Job.started_at, Job.completed_at, Job.progress)),
@@ -49,7 +54,7 @@ class ExportQuery(Ordered):
     format: Format = Field(default="csv", description="`json` is one array, `ndjson` one object a line.")
 
 
-@operation(tag="jobs", query=ExportQuery, produces="*/*")
+@operation(tag="jobs", query=ExportQuery, produces=PRODUCED)
 def export_jobs(request: Request, query: ExportQuery) -> Response:
     """Download a list of jobs as CSV, JSON or NDJSON, however long it is.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
@@ -17,6 +17,9 @@ MetadataFilter = Annotated[str, Field(pattern=r"^[^\x00=]{1,100}(=[^\x00]{0,255}
 
 class DateRange(BaseModel):
     """When jobs were created."""
+
+    # A filter that is misspelt must not find more than was asked for.
+    model_config = ConfigDict(extra="forbid")
 
     from_date: Time | None = Field(default=None, description="Created then or later.")
     to_date: Time | None = Field(default=None, description="Created then or earlier.")

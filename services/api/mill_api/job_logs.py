@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import col
 from starlette.requests import Request
 
@@ -40,6 +40,8 @@ _JOB_ENDINGS: dict[JobStatus, tuple[Level, str]] = {
 
 class LogQuery(BaseModel):
     """Which entries."""
+
+    model_config = ConfigDict(extra="forbid")
 
     level: Level = Field(default="debug", description="Entries of this level and above.")
     task: list[Line] | None = Field(
