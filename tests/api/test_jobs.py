@@ -47,13 +47,14 @@ def test_a_job_is_accepted_with_its_first_task(any_gateway: Gateway) -> None:
         **dict.fromkeys(RENDITION),
         "available": False,
         "reason": "pending",
+        "status": "pending",
     }
     assert view["outputs"]["hls"]["reason"] == "not_requested"
     claimed = claim(any_gateway.resources)
     assert (claimed.kind, str(claimed.job.id)) == ("probe", view["job_id"])
 
 
-RENDITION = ("width", "height", "size_bytes", "compression_ratio", "sha256", "download_url")
+RENDITION = ("width", "height", "size_bytes", "compression_ratio", "sha256", "download_url", "url", "expires_at")
 
 
 def test_accepting_a_job_wakes_a_worker(gateway: Gateway, ada: httpx.Client) -> None:
@@ -210,16 +211,30 @@ def test_an_idempotency_key_that_is_none_is_refused(gateway: Gateway, ada: httpx
     assert jobs(gateway) == 0
 
 
+OPERATIONS = [
+    *(("GET", path, None) for path in ("", "/outputs", "/download/360p", "/attempts", "/logs")),
+    *(("POST", path, None) for path in ("/cancel", "/retry")),
+    ("PATCH", "", {"priority": 9}),
+    ("PATCH", "", {"metadata": {"taken": True}, "collection": "Mine"}),
+    ("DELETE", "", None),
+]
+
+
 def test_another_owner_learns_nothing_of_a_job(gateway: Gateway, ada: httpx.Client, bob: httpx.Client) -> None:
-    mine = submit(ada)
+    mine = submit(ada, filename="secret.mp4", metadata={"film": "secret"})
     complete(gateway.resources, {"360p.mp4": b"film"})
-    paths = ["", "/outputs", "/download/360p", "/cancel", "/retry"]
-    for path in paths:
-        method = "POST" if path in ("/cancel", "/retry") else "GET"
-        theirs, nobodys = (bob.request(method, f"{JOBS}/{job_id}{path}") for job_id in (mine, UNKNOWN))
-        assert theirs.status_code == nobodys.status_code == 404
+    before = ada.get(f"{JOBS}/{mine}").json()
+    for method, path, body in OPERATIONS:
+        theirs, nobodys = (bob.request(method, f"{JOBS}/{job_id}{path}", json=body) for job_id in (mine, UNKNOWN))
+        assert theirs.status_code == nobodys.status_code == 404, (method, path)
         assert theirs.json() | {"instance": ""} == nobodys.json() | {"instance": ""}
-    assert bob.delete(f"{JOBS}/{mine}").status_code == 404
-    assert bob.get(JOBS).json()["total"] == 0
+    assert bob.get(JOBS, params={"metadata": "film", "search": "secret"}).json()["total"] == 0
+    assert bob.get(f"{JOBS}/stats").json()["total_jobs"] == 0
+    assert bob.get(f"{JOBS}/export", params={"format": "json"}).json() == []
+    assert bob.post(f"{JOBS}/batch-status", json={"job_ids": [mine]}).json()["not_found"] == [mine]
     assert gateway.admin.get(f"{JOBS}/{mine}").status_code == 404, "administrators have jobs of their own"
-    assert ada.get(f"{JOBS}/{mine}").json()["status"] == "completed"
+    after = ada.get(f"{JOBS}/{mine}").json()
+    assert [after[name] for name in UNTOUCHED] == [before[name] for name in UNTOUCHED]
+
+
+UNTOUCHED = ("status", "priority", "updated_at", "collection", "user_metadata")

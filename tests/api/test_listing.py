@@ -69,7 +69,7 @@ def test_pages_count_every_job_once(listed: httpx.Client) -> None:
 
 
 def test_a_cursor_walks_every_job_once_in_any_order(listed: httpx.Client) -> None:
-    fields = ("created_at", "updated_at", "completed_at", "priority", "status", "filename")
+    fields = ("created_at", "completed_at", "priority", "status", "filename")
     for sort_by, sort_order in product(fields, ("asc", "desc")):
         order = {"sort_by": sort_by, "sort_order": sort_order}
         walked: list[str] = []
@@ -117,14 +117,16 @@ def test_a_cursor_of_another_order_is_refused(ada: httpx.Client) -> None:
         {"per_page": 501},
         {"per_page": 0},
         {"sort_by": "owner_id"},
+        {"sort_by": "updated_at"},
         {"sort_order": "up"},
         {"from_date": "yesterday"},
         {"to_date": "9999-12-31T23:59:59-23:00"},
         {"search": ""},
+        {"stauts": "failed"},
         {"search": "a\0b"},
     ],
 )
 def test_a_query_that_is_none_is_refused(ada: httpx.Client, query: dict[str, Any]) -> None:
     answer = ada.get(JOBS, params=query)
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["loc"] == ["query", *query]
+    assert answer.json()["errors"][0]["loc"][:2] == ["query", *query]

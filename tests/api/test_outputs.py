@@ -51,8 +51,11 @@ def test_a_completed_job_shows_every_output(any_gateway: Gateway) -> None:
     assert (source["duration_seconds"], source["resolution"], source["codec"]) == (12.5, "1280x720", "h264")
     assert (source["has_video"], source["has_audio"]) == (True, True)
     outputs = view["outputs"]
-    assert outputs["renditions"]["360p"] == {
+    rendition = outputs["renditions"]["360p"]
+    assert rendition.pop("expires_at") and rendition.pop("url")
+    assert rendition == {
         "available": True,
+        "status": "ready",
         "reason": None,
         "width": 640,
         "height": 360,

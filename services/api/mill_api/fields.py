@@ -17,14 +17,15 @@ def _in_utc(time: datetime) -> datetime:
         raise ValueError("lies outside the years 1 to 9999") from None
 
 
-def _rfc3339(time: datetime) -> str:
+def rfc3339(time: datetime) -> str:
+    """A time as every answer shows it: UTC, to the millisecond."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Time = Annotated[
     datetime,
     AfterValidator(_in_utc),
-    PlainSerializer(_rfc3339, return_type=str, when_used="json-unless-none"),
+    PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A point in time, UTC; one without an offset is taken as UTC."""
@@ -40,6 +41,10 @@ Filename = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-
 
 Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """Who owns keys, uploads and jobs. Part of object keys, hence the narrow alphabet."""
+
+
+CollectionName = Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)]
+"""The name under which an owner files jobs."""
 
 
 def tidy_filename(name: str, fallback: str) -> str:

@@ -12,10 +12,12 @@ from starlette.requests import Request
 
 from mill_api.auth import caller
 from mill_api.fields import Time
-from mill_api.output_view import OutputsView, outputs_view
+from mill_api.output_models import OutputsView
+from mill_api.output_view import outputs_view
 from mill_api.owners import owned_job
 from mill_api.progress import ProgressView, progress_view
 from mill_api.published import published_outputs
+from mill_api.remaining import remaining_s
 from mill_api.resources import resources
 from mill_common.models import Job, Output, Task
 from mill_common.spec import JobSpec
@@ -63,6 +65,7 @@ class JobView(BaseModel):
         description="Seconds by kind of step, several tasks of a kind added up, and `total_seconds` from start to end."
     )
     spec: JobSpec
+    collection: str | None = Field(description="The name under which its owner files it.")
     user_metadata: dict[str, str | bool | int | float | None]
     error: ErrorView | None
 
@@ -77,7 +80,9 @@ def read_view(request: Request, job_id: UUID, *, already_existed: bool = False) 
         job = owned_job(session, job_id, caller(request).owner_id)
         tasks = tasks_of(session, [job_id])
         outputs = published_outputs(session, [job_id])
-    return _view(request, job, tasks, outputs, already_existed)
+        left_s = remaining_s(session, job, tasks)
+    progress = progress_view(job, tasks, left_s=left_s)
+    return _view(request, job, tasks, outputs, progress=progress, already_existed=already_existed)
 
 
 def tasks_of(session: Session, job_ids: Sequence[UUID]) -> list[Task]:
@@ -85,7 +90,15 @@ def tasks_of(session: Session, job_ids: Sequence[UUID]) -> list[Task]:
     return list(session.exec(select(Task).where(col(Task.job_id).in_(job_ids)).order_by(col(Task.id))).all())
 
 
-def _view(request: Request, job: Job, tasks: list[Task], outputs: list[Output], already_existed: bool) -> JobView:
+def _view(
+    request: Request,
+    job: Job,
+    tasks: list[Task],
+    outputs: list[Output],
+    *,
+    progress: ProgressView,
+    already_existed: bool,
+) -> JobView:
     return JobView(
         job_id=job.id,
         status=job.status,
@@ -95,11 +108,12 @@ def _view(request: Request, job: Job, tasks: list[Task], outputs: list[Output], 
         started_at=job.started_at,
         updated_at=job.updated_at,
         completed_at=job.completed_at,
-        progress=progress_view(job, tasks),
+        progress=progress,
         source=_source(job),
         outputs=outputs_view(request, job, outputs),
         processing_time=_processing_time(job, tasks),
         spec=JobSpec.model_validate(job.spec),
+        collection=job.collection,
         user_metadata=job.user_metadata,
         error=_error(job, tasks),
     )

@@ -14,6 +14,7 @@ from mill_api.auth import Forbidden, caller
 from mill_api.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
 from mill_api.job_request import JobRequest, new_job
 from mill_api.job_view import JobView, read_view
+from mill_api.labels import write_labels
 from mill_api.links import path
 from mill_api.openapi import Reply, operation
 from mill_api.owners import owned_job
@@ -170,7 +171,9 @@ def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
             return earlier, False, frozenset()
         limits = admit_job(session, owner, wired.settings)
         # A fresh row each time: the transaction may be repeated.
-        return job_id, True, enqueue_job(session, Job(**plain), wired.queue.policy, limits)
+        queues = enqueue_job(session, Job(**plain), wired.queue.policy, limits)
+        write_labels(session, job_id, job.owner_id, job.user_metadata)
+        return job_id, True, queues
 
     known, is_new, queues = wired.database.run(work)
     # Commit before sending: a worker may read the row before our transaction is visible.

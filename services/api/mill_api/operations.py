@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from mill_api import direct_uploads, health, jobs, keys, listing, objects, outputs, streams, tus, uploads
+from mill_api import (
+    attempts,
+    batch,
+    collections,
+    direct_uploads,
+    export,
+    health,
+    job_change,
+    job_logs,
+    jobs,
+    keys,
+    listing,
+    objects,
+    outputs,
+    stats,
+    streams,
+    tus,
+    uploads,
+)
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.openapi import Endpoint
@@ -38,11 +56,23 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/uploads/{{upload_id}}", authorise, get=uploads.get_upload, delete=uploads.delete_upload),
         Endpoint(f"{API}/uploads/{{upload_id}}/complete", authorise, post=direct_uploads.complete_upload),
         Endpoint(f"{API}/jobs", authorise, get=listing.list_jobs, post=jobs.create_job),
-        Endpoint(f"{API}/jobs/{{job_id}}", authorise, get=jobs.get_job, delete=jobs.delete_job_and_files),
+        Endpoint(f"{API}/jobs/batch-status", authorise, post=batch.batch_status),
+        Endpoint(f"{API}/jobs/stats", authorise, get=stats.job_stats),
+        Endpoint(f"{API}/jobs/export", authorise, get=export.export_jobs),
+        Endpoint(
+            f"{API}/jobs/{{job_id}}",
+            authorise,
+            get=jobs.get_job,
+            patch=job_change.change_job,
+            delete=jobs.delete_job_and_files,
+        ),
         Endpoint(f"{API}/jobs/{{job_id}}/cancel", authorise, post=jobs.cancel_job_now),
         Endpoint(f"{API}/jobs/{{job_id}}/retry", authorise, post=jobs.retry_failed_job),
+        Endpoint(f"{API}/jobs/{{job_id}}/attempts", authorise, get=attempts.list_attempts),
+        Endpoint(f"{API}/jobs/{{job_id}}/logs", authorise, get=job_logs.job_log),
         Endpoint(f"{API}/jobs/{{job_id}}/outputs", authorise, get=outputs.list_outputs),
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
+        Endpoint(f"{API}/collections", authorise, get=collections.list_collections),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint("/health", authorise, get=health.health),

@@ -2,90 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from mill_api.links import path, public
+from mill_api.output_models import (
+    AudioView,
+    FileFacts,
+    HlsView,
+    OutputsView,
+    Reason,
+    RenditionView,
+    StreamView,
+    ThumbnailsView,
+    TranscriptionView,
+)
 from mill_api.published import ALIASES, renditions_of
 from mill_api.resources import resources, signer
 from mill_api.tokens import make_token
 from mill_common.models import Job, Output
 from mill_common.spec import JobSpec
 from mill_common.states import JobStatus
+from mill_common.storage.base import LINK_MAX_S
 
-Reason = Literal["not_requested", "pending", "no_video", "no_audio", "above_source", "failed", "cancelled"]
 FORMATS = ("txt", "srt", "vtt", "json")
-
-
-class Made(BaseModel):
-    """Whether an output can be had, and if not, why."""
-
-    available: bool
-    reason: Reason | None
-
-
-class RenditionView(Made):
-    """The video at one size."""
-
-    width: int | None = None
-    height: int | None = None
-    size_bytes: int | None = None
-    compression_ratio: float | None = Field(default=None, description="Bytes of the source over bytes of this.")
-    sha256: str | None = None
-    download_url: str | None = None
-
-
-class AudioView(Made):
-    """The sound: the first of its files, and where each is."""
-
-    formats: dict[str, str | None] = Field(default_factory=dict, description="Download URLs of those asked for.")
-    size_bytes: int | None = None
-    compression_ratio: float | None = Field(default=None, description="Bytes of the source over bytes of this.")
-    download_url: str | None = None
-
-
-class TranscriptionView(Made):
-    """What is said. `language` is null where nobody speaks."""
-
-    language: str | None = None
-    word_count: int | None = None
-    whisper_model: str | None = None
-    formats: dict[str, str | None]
-
-
-class StreamView(BaseModel):
-    """The stream at one size."""
-
-    segments_count: int | None
-    playlist_url: str | None
-
-
-class HlsView(Made):
-    """The stream. Its URLs are signed and expire; no key is needed for them."""
-
-    master_url: str | None = None
-    renditions: dict[str, StreamView]
-
-
-class ThumbnailsView(Made):
-    """A poster, sheets of small pictures and the index that says which is when."""
-
-    poster_url: str | None = None
-    posters: list[str] = Field(default_factory=list, description="Every picture asked for; the poster is the first.")
-    sprites: list[str]
-    index_url: str | None = None
-
-
-class OutputsView(BaseModel):
-    """Everything that a job makes."""
-
-    renditions: dict[str, RenditionView]
-    audio: AudioView
-    transcription: TranscriptionView
-    hls: HlsView
-    thumbnails: ThumbnailsView
 
 
 def outputs_view(request: Request, job: Job, outputs: list[Output]) -> OutputsView:
@@ -96,6 +38,10 @@ def outputs_view(request: Request, job: Job, outputs: list[Output]) -> OutputsVi
 class _OutputsOf:
     def __init__(self, request: Request, job: Job, outputs: list[Output]) -> None:
         self.settings = resources(request).settings
+        self.store = resources(request).store
+        self.now = datetime.now(UTC)  # of this machine, as signatures go by it
+        self.expires_s = min(self.settings.link_expires_s, LINK_MAX_S)
+        self.expires_at = self.now + timedelta(seconds=self.expires_s)
         self.signer = signer(request)
         self.job = job
         self.outputs = outputs
@@ -128,8 +74,7 @@ class _OutputsOf:
             height=output.facts.get("height"),
             size_bytes=output.size,
             compression_ratio=self._ratio(output),
-            sha256=output.sha256,
-            download_url=self._download(name),
+            **self._links(output, name),
         )
 
     def _audio(self) -> AudioView:
@@ -148,7 +93,7 @@ class _OutputsOf:
             formats=formats,
             size_bytes=output.size,
             compression_ratio=self._ratio(output),
-            download_url=self._download("audio" if output.name == ALIASES["audio"] else output.name),
+            **self._links(output, "audio" if output.name == ALIASES["audio"] else output.name),
         )
 
     def _transcription(self) -> TranscriptionView:
@@ -166,6 +111,16 @@ class _OutputsOf:
             word_count=facts.get("word_count"),
             whisper_model=facts.get("model"),
             formats=formats,
+            files={
+                kind: self._file(f"transcript.{kind}", f"transcript_{kind}") for kind, url in formats.items() if url
+            },
+            expires_at=self.expires_at,
+        )
+
+    def _file(self, name: str, alias: str) -> FileFacts:
+        output = self.named[name]
+        return FileFacts(
+            size_bytes=output.size, sha256=output.sha256, download_url=self._download(alias), url=self._signed(output)
         )
 
     def _hls(self) -> HlsView:
@@ -173,14 +128,23 @@ class _OutputsOf:
         if output is None or "master.m3u8" not in output.files:
             return HlsView(**self._missing(self.spec.hls, "video"), renditions={})
         # Whoever begins to play in time may play to the end.
-        length_s = int(self.media.get("duration_s") or 0)
-        token = make_token(self.signer, self.job.id, self.settings.link_expires_s + length_s)
+        lasts_s = self.settings.link_expires_s + int(self.media.get("duration_s") or 0)
+        token = make_token(self.signer, self.job.id, lasts_s)
         base = public(self.settings, f"/stream/{self.job.id}/{token}/")
         renditions = {
-            name: StreamView(segments_count=facts.get("segments"), playlist_url=base + facts["playlist"])
+            name: StreamView(
+                available=True, segments_count=facts.get("segments"), playlist_url=base + facts["playlist"]
+            )
             for name, facts in output.facts.get("renditions", {}).items()
         }
-        return HlsView(available=True, reason=None, master_url=base + "master.m3u8", renditions=renditions)
+        return HlsView(
+            available=True,
+            reason=None,
+            expires_at=self.now + timedelta(seconds=lasts_s),
+            size_bytes=output.size,
+            master_url=base + "master.m3u8",
+            renditions=renditions,
+        )
 
     def _thumbnails(self) -> ThumbnailsView:
         poster = ALIASES["poster"]
@@ -192,6 +156,7 @@ class _OutputsOf:
         return ThumbnailsView(
             available=True,
             reason=None,
+            size_bytes=sum(output.size for name, output in self.named.items() if name.startswith("thumbnails/")),
             poster_url=self._download(poster),
             posters=[self._download(name) for name in (poster, *posters)],
             sprites=[self._download(name) for name in sprites],
@@ -210,6 +175,17 @@ class _OutputsOf:
         if self.job.status is JobStatus.FAILED:
             return "failed"
         return None if self.job.status is JobStatus.COMPLETED else "pending"
+
+    def _links(self, output: Output, name: str) -> dict[str, Any]:
+        return {
+            "sha256": output.sha256,
+            "download_url": self._download(name),
+            "url": self._signed(output),
+            "expires_at": self.expires_at,
+        }
+
+    def _signed(self, output: Output) -> str:
+        return public(self.settings, self.store.presign_get(output.object_key, expires_s=self.expires_s))
 
     def _ratio(self, output: Output) -> float | None:
         return round(self.job.source_size / output.size, 2) if self.job.source_size and output.size else None

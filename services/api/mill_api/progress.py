@@ -20,18 +20,23 @@ class ProgressView(BaseModel):
     current_stage: str | None
     current_task_progress: float = Field(ge=0, le=100)
     overall_progress: float = Field(ge=0, le=100)
-    eta_seconds: float | None = Field(description="By the job's own speed so far; null while that is unknown.")
+    eta_seconds: float | None = Field(
+        description=(
+            "Of work, by what such steps took on this system before, or else by the job's own speed so far; null while"
+            " neither is known. Waiting for workers is not in it."
+        )
+    )
 
 
-def progress_view(job: Job, tasks: list[Task]) -> ProgressView:
-    """The progress of a job with these tasks."""
+def progress_view(job: Job, tasks: list[Task], *, left_s: float | None = None) -> ProgressView:
+    """The progress of a job with these tasks. `left_s`: how long the rest will take, if that is known."""
     running = next((task for task in tasks if task.status is TaskStatus.RUNNING), None)
     return ProgressView(
         current_task=running.name if running else None,
         current_stage=running.stage if running else None,
         current_task_progress=percent(running.progress) if running else 0.0,
         overall_progress=percent(job.progress),
-        eta_seconds=_eta_s(job, tasks, running),
+        eta_seconds=_eta_s(job, tasks, running) if left_s is None else round(left_s, 1),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mill_common.cleanup import delete_old_jobs, fail_stuck_jobs
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
+from mill_common.speed_survey import measure_speeds
 from mill_watchdog.orphans import delete_orphans
 from mill_watchdog.uploads import expire_uploads
 
@@ -29,6 +30,7 @@ SWEEPS = {
         Sweep("stuck_jobs", "*/15 * * * *", fail_stuck_jobs),
         Sweep("old_jobs", "0 2 * * *", delete_old_jobs),
         Sweep("orphaned_objects", "30 3 * * *", delete_orphans),
+        Sweep("step_speeds", "*/10 * * * *", measure_speeds),
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
     )
 }

@@ -2,9 +2,11 @@
 
 from mill_common.models.attempts import Attempt, Outcome
 from mill_common.models.jobs import Job
+from mill_common.models.labels import JobLabel
 from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
 from mill_common.models.resumable import ReceivedPart, ResumableUpload
+from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
 
@@ -12,11 +14,13 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "Job",
+    "JobLabel",
     "Outcome",
     "Output",
     "Owner",
     "ReceivedPart",
     "ResumableUpload",
+    "StepSpeed",
     "Task",
     "TaskNeed",
     "Upload",

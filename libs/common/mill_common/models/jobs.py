@@ -13,6 +13,11 @@ from mill_common.columns import JSON, by_value, time_column
 from mill_common.ids import uuid7
 from mill_common.states import JobStatus
 
+# So that an owner's statistics are a walk through one index.
+_COUNTED = ["status", "started_at", "completed_at", "duration_s"]
+_COLLECTED = sa.text("collection IS NOT NULL")
+_ENDED = sa.text("completed_at IS NOT NULL")
+
 
 class Job(SQLModel, table=True):
     """One request to process a video. Only `mill_common.queue` writes `status`."""
@@ -20,11 +25,23 @@ class Job(SQLModel, table=True):
     __tablename__ = "job"
     __table_args__ = (
         sa.UniqueConstraint("owner_id", "idempotency_key"),
-        sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
-        sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at"),
         sa.Index("ix_job_owner_content", "owner_id", "source_sha256"),
         sa.Index("ix_job_owner_mark", "owner_id", "source_mark"),
         sa.Index("ix_job_owner_stored", "owner_id", "stored_bytes"),
+        sa.Index("ix_job_owner_created", "owner_id", "created_at", "id", postgresql_include=_COUNTED),
+        sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at", "id"),
+        sa.Index("ix_job_owner_priority_created", "owner_id", "priority", "created_at", "id"),
+        sa.Index("ix_job_owner_filename", "owner_id", "filename", "created_at", "id"),
+        sa.Index(
+            "ix_job_owner_collection_created",
+            "owner_id",
+            "collection",
+            "created_at",
+            "id",
+            postgresql_where=_COLLECTED,
+            sqlite_where=_COLLECTED,
+        ),
+        sa.Index("ix_job_completed", "completed_at", "id", postgresql_where=_ENDED, sqlite_where=_ENDED),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -47,6 +64,7 @@ class Job(SQLModel, table=True):
     source_size: int | None = Field(default=None, sa_type=sa.BigInteger)
     source_sha256: str | None = Field(default=None, max_length=64)
     stored_bytes: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})  # of outputs
+    duration_s: float | None = None  # of the source
     media: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # what `probe` found
     transcript: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # facts, not the text
     error_code: str | None = Field(default=None, max_length=64)

@@ -11,6 +11,7 @@ from mill_common.queue.control import (
     JobNotFound,
     JobRunning,
     cancel_job,
+    change_priority,
     delete_job,
     retry_job,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "TaskResult",
     "acknowledge_cancel",
     "cancel_job",
+    "change_priority",
     "claim",
     "delete_job",
     "enqueue_job",

@@ -10,9 +10,10 @@ from sqlmodel import Session, col
 from mill_common.clock import db_now
 from mill_common.errors import MillError
 from mill_common.models import Job, Output, Task
+from mill_common.queue.enqueue import HIGHEST_PRIORITY
 from mill_common.queue.policy import Policy
 from mill_common.queue.rows import lock_job, release_unblocked, roll_up_job, write_job
-from mill_common.states import JOB_ENDED, WAITING, JobStatus, TaskStatus
+from mill_common.states import ENDED, JOB_ENDED, WAITING, JobStatus, TaskStatus
 
 
 class JobNotFound(MillError):
@@ -66,6 +67,27 @@ def cancel_job(session: Session, job_id: UUID) -> None:
         update(Task).where(of_job, col(Task.status) == TaskStatus.RUNNING).values(cancel_requested_at=db_now())
     )
     roll_up_job(session, job)
+
+
+def change_priority(session: Session, job_id: UUID, priority: int, policy: Policy) -> frozenset[str]:
+    """Change the priority of a job that has not ended. Its running tasks go on; those that follow get the new one.
+
+    Returns the queues to wake once this is committed.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobEnded: It has ended.
+    """
+    job = _locked(session, job_id)
+    if job.status in JOB_ENDED:
+        raise JobEnded(f"The job is {job.status}; nothing of it waits any more.")
+    of_job = col(Task.job_id) == job_id
+    session.execute(update(Task).where(of_job, col(Task.status).not_in(ENDED)).values(rank=HIGHEST_PRIORITY - priority))
+    # Queued anew, for a turn among the tasks of one priority says nothing among those of another.
+    session.execute(update(Task).where(of_job, col(Task.status) == TaskStatus.QUEUED).values(status=TaskStatus.BLOCKED))
+    queues = release_unblocked(session, job_id, policy)
+    session.execute(update(Job).where(col(Job.id) == job_id).values(priority=priority, updated_at=db_now()))
+    return queues
 
 
 def retry_job(session: Session, job_id: UUID, policy: Policy) -> frozenset[str]:

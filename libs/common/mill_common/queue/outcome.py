@@ -17,6 +17,7 @@ from mill_common.queue.progress import raise_job_progress
 from mill_common.queue.rows import end_attempt, end_claim, is_held, lock_job, release_unblocked, roll_up_job, write_job
 from mill_common.queue.text import storable, storable_text
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
+from mill_common.queue.weights import weighed
 from mill_common.states import JobStatus, TaskStatus
 
 MESSAGE_LENGTH = 2000
@@ -46,7 +47,8 @@ def finish(
     end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
     _write_outputs(session, claim, outputs)
     _write_facts(session, job, result)
-    add_tasks(session, job, result.tasks, policy)
+    if result.tasks:
+        add_tasks(session, job, weighed(session, result.media, result.tasks), policy)
     if result.publish:
         _publish(session, job)
     if outputs or result.publish:
@@ -134,7 +136,8 @@ def _write_outputs(session: Session, claim: Claim, outputs: Sequence[NewOutput])
 def _write_facts(session: Session, job: Job, result: TaskResult) -> None:
     values: dict[str, Any] = {}
     if result.media is not None:
-        values["media"] = storable(result.media)
+        values["media"] = media = storable(result.media)
+        values["duration_s"] = media.get("duration_s")
     if result.transcript is not None:
         values["transcript"] = storable(result.transcript)
     if source := result.source:

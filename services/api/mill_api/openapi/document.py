@@ -145,8 +145,10 @@ def _responses(path: str, operation: Operation, references: References, refusals
     good: Json = {"description": HTTPStatus(operation.status).phrase}
     if operation.returns is not None:
         good["content"] = {"application/json": {"schema": references[operation.returns, "serialization"]}}
-    elif operation.produces is not None:
+    elif isinstance(operation.produces, str):
         good["content"] = {operation.produces: {"schema": {"type": "string", "format": "binary"}}}
+    elif operation.produces is not None:
+        good["content"] = {kind: {"schema": schema} for kind, schema in operation.produces.items()}
     responses = {str(operation.status): good}
     for status, meaning in operation.also.items():
         carries_body = status < 300 and "content" in good

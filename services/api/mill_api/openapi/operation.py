@@ -47,7 +47,7 @@ class Operation:
     headers: Sequence[Header]
     consumes: Sequence[str]  # types of a body that the function reads by itself
     returns: type[BaseModel] | None
-    produces: str | None  # type of a body that is no model
+    produces: str | Mapping[str, Any] | None  # type of a body that is no model, or the schema of each
     also: Mapping[int, str]  # other good statuses and what they mean
     raises: Sequence[type[MillError]]
     scope: str | None
@@ -85,7 +85,7 @@ def operation(
     headers: Sequence[Header] = (),
     consumes: Sequence[str] = (),
     returns: type[BaseModel] | None = None,
-    produces: str | None = None,
+    produces: str | Mapping[str, Any] | None = None,
     also: Mapping[int, str] | None = None,
     raises: Sequence[type[MillError]] = (),
     scope: str | None = "jobs",

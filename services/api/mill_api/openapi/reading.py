@@ -31,13 +31,16 @@ def read_path(request: Request, operation: Operation) -> dict[str, Any]:
 
 
 def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
-    """The query's parameters. Unknown ones are ignored; of repeated ones the last counts, unless a list is asked for.
+    """The query's parameters. Of repeated ones the last counts, unless a list is asked for.
+
+    Unknown ones are ignored, unless the model forbids them.
 
     Raises:
         RequestInvalid: One is not as the model says.
     """
     given = request.query_params
-    values: dict[str, Any] = {}
+    forbids = model.model_config.get("extra") == "forbid"
+    values: dict[str, Any] = {name: given[name] for name in given} if forbids else {}
     for name, field in model.model_fields.items():
         if name in given:
             is_list = any(get_origin(part) is list for part in (field.annotation, *get_args(field.annotation)))

@@ -6,7 +6,7 @@ from alembic import op
 from mill_common.clock import UtcDateTime
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 
 WEIGH = "UPDATE job SET stored_bytes = (SELECT coalesce(sum(size), 0) FROM output WHERE output.job_id = job.id)"
 
