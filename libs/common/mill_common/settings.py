@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
     link_expires_s: int = Field(default=3600, gt=0)
+    ticket_expires_s: int = Field(default=300, gt=0)  # of a browser's leave to watch, in place of a key
 
     # What is done on a schedule
     schedule_timezone: str = "UTC"  # whose wall clock schedules follow, such as Europe/Berlin

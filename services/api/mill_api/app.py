@@ -20,6 +20,7 @@ from mill_api.auth import Forbidden, Unauthenticated
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
 from mill_api.health import StoreCheck
+from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import STREAM, endpoints
 from mill_api.problems import of_http_exception, of_mill_error
@@ -51,6 +52,7 @@ def create_app(resources: Resources) -> Starlette:
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
     app.state.store_check = StoreCheck()
+    app.state.hub = Hub(resources.database)
     return app
 
 
@@ -72,15 +74,16 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 def _route(endpoint: Endpoint) -> Route:
-    # A player on any page may play a stream: the token in its path is what lets it.
+    # A player on any page may play a stream, and a page watch: the token or ticket in the URL is what lets it.
     players = Middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
-        allow_headers=["Range"],
+        allow_headers=["Range", "Last-Event-ID"],
         expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
     )
-    return Route(endpoint.path, endpoint, middleware=[players] if endpoint.path == STREAM else None)
+    is_signed = endpoint.path == STREAM or any(operation.ticket for operation in endpoint.operations.values())
+    return Route(endpoint.path, endpoint, middleware=[players] if is_signed else None)
 
 
 def _client_left(_request: Request, _error: Exception) -> Response:

@@ -13,7 +13,9 @@ from sqlmodel import col, select
 from starlette.requests import Request
 
 from mill_api.credentials import digest_of, is_mistyped
-from mill_api.resources import resources
+from mill_api.live.tickets import ALL, read_ticket
+from mill_api.openapi import Operation
+from mill_api.resources import resources, signer
 from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.errors import PermanentError
@@ -51,18 +53,25 @@ class Caller:
         """Whether the key holds the scope `admin`, which includes every other."""
         return ADMIN in self.scopes
 
+    def may(self, scope: str | None) -> bool:
+        """Whether the key holds a scope: itself, `jobs` for `jobs:read`, or `admin`."""
+        return scope is None or self.is_admin or not self.scopes.isdisjoint({scope, scope.partition(":")[0]})
 
-def authorise(request: Request, scope: str) -> None:
+
+def authorise(request: Request, operation: Operation) -> None:
     """Find out who calls and keep it with the request.
 
     Raises:
         Unauthenticated: No key, or one that is unknown, expired or revoked.
-        Forbidden: The key does not hold `scope`.
+        Forbidden: The key does not hold the operation's scope, or the ticket is another job's.
+        SignatureInvalid: The ticket is none of ours.
+        LinkExpired: The ticket's time has come.
     """
-    caller = _identify(resources(request).database, request.headers.get("x-api-key", ""))
+    ticket = request.query_params.get("ticket") if operation.ticket else None
+    caller = _holder(request, ticket) if ticket is not None else _identify(request)
     structlog.contextvars.bind_contextvars(owner=caller.owner_id)
-    if scope not in caller.scopes and not caller.is_admin:
-        raise Forbidden(f"This needs a key with the scope {scope}.")
+    if not caller.may(operation.scope):
+        raise Forbidden(f"This needs a key with the scope {operation.scope}.")
     request.state.caller = caller
 
 
@@ -73,11 +82,23 @@ def caller(request: Request) -> Caller:
     return known
 
 
-def _identify(database: Database, key: str) -> Caller:
+def _identify(request: Request) -> Caller:
+    key = request.headers.get("x-api-key", "")
     if not key or is_mistyped(key):
         raise Unauthenticated
+    return _caller(resources(request).database, col(ApiKey.digest) == digest_of(key))
+
+
+def _holder(request: Request, text: str) -> Caller:
+    ticket = read_ticket(signer(request), text)
+    if request.path_params.get("job_id", ALL) != (str(ticket.job_id) if ticket.job_id else ALL):
+        raise Forbidden("The ticket is for something else.")
+    return _caller(resources(request).database, col(ApiKey.id) == ticket.key_id)
+
+
+def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
     with database.read() as session:
-        found = session.exec(select(ApiKey, _is_stale()).where(*_valid(key))).first()
+        found = session.exec(select(ApiKey, _is_stale()).where(named, *_valid())).first()
     if found is None:
         raise Unauthenticated
     row, is_stale = found
@@ -87,13 +108,9 @@ def _identify(database: Database, key: str) -> Caller:
     return Caller(owner_id=row.owner_id, key_id=row.id, scopes=frozenset(row.scopes))
 
 
-def _valid(key: str) -> tuple[ColumnElement[bool], ...]:
+def _valid() -> tuple[ColumnElement[bool], ...]:
     expires = col(ApiKey.expires_at)
-    return (
-        col(ApiKey.digest) == digest_of(key),
-        col(ApiKey.revoked_at).is_(None),
-        or_(expires.is_(None), expires > db_now()),
-    )
+    return col(ApiKey.revoked_at).is_(None), or_(expires.is_(None), expires > db_now())
 
 
 def _is_stale() -> ColumnElement[bool]:

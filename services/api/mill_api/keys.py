@@ -21,7 +21,7 @@ from mill_common.clock import db_now
 from mill_common.errors import PermanentError
 from mill_common.models import ApiKey
 
-Scope = Literal["admin", "jobs"]
+Scope = Literal["admin", "jobs", "jobs:read", "jobs:write"]
 
 
 class KeyNotFound(PermanentError):
@@ -38,7 +38,7 @@ class KeyRequest(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=LINE)]
     owner: Owner | None = Field(default=None, description="Whom it acts for; the caller's own owner if absent.")
-    scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=2)
+    scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=4)
     expires_at: Time | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mill_api import direct_uploads, health, jobs, keys, listing, objects, outputs, streams, uploads
 from mill_api.auth import authorise
 from mill_api.links import API
+from mill_api.live import events
 from mill_api.openapi import Endpoint
 
 STREAM = "/stream/{job_id}/{token}/{name:path}"
@@ -25,6 +26,9 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/jobs/{{job_id}}/retry", authorise, post=jobs.retry_failed_job),
         Endpoint(f"{API}/jobs/{{job_id}}/outputs", authorise, get=outputs.list_outputs),
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
+        Endpoint(f"{API}/events", authorise, get=events.watch_all),
+        Endpoint(f"{API}/events/tickets", authorise, post=events.create_ticket),
+        Endpoint(f"{API}/events/{{job_id}}/progress", authorise, get=events.watch_job),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint("/health", authorise, get=health.health),

@@ -22,6 +22,7 @@ class Job(SQLModel, table=True):
         sa.UniqueConstraint("owner_id", "idempotency_key"),
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
         sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at"),
+        sa.Index("ix_job_owner_updated", "owner_id", "updated_at"),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)

@@ -22,6 +22,18 @@ References = dict[tuple[type[BaseModel], Mode], Json]
 
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 _SECURITY = "ApiKey"
+_TICKET = "Ticket"
+EVENT_STREAM = "text/event-stream"
+_BYTES: Json = {"type": "string", "format": "binary"}
+_EVENT: Json = {
+    "type": "object",
+    "description": "Each event of the stream.",
+    "properties": {
+        "event": {"type": "string"},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 
 
 def document(
@@ -45,7 +57,10 @@ def document(
         "paths": paths,
         "components": {
             "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in queries},
-            "securitySchemes": {_SECURITY: {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "securitySchemes": {
+                _SECURITY: {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                _TICKET: {"type": "apiKey", "in": "query", "name": "ticket"},
+            },
         },
     }
 
@@ -79,7 +94,7 @@ def _operation(
             *_headers(operation),
         ],
         "responses": _responses(path, operation, references, refusals),
-        "security": [{_SECURITY: []}] if operation.scope else [],
+        "security": _security(operation),
     }
     if operation.description:
         described["description"] = operation.description
@@ -89,6 +104,13 @@ def _operation(
     elif operation.consumes:
         described["requestBody"] = {"required": True, "content": {kind: _raw(kind) for kind in operation.consumes}}
     return described
+
+
+def _security(operation: Operation) -> list[Json]:
+    if operation.scope is None:
+        return []
+    # OpenAPI 3.1 lets any scheme name what the caller must hold.
+    return [{_SECURITY: [operation.scope]}, *([{_TICKET: []}] if operation.ticket else [])]
 
 
 def _raw(kind: str) -> Json:
@@ -146,10 +168,10 @@ def _responses(path: str, operation: Operation, references: References, refusals
     if operation.returns is not None:
         good["content"] = {"application/json": {"schema": references[operation.returns, "serialization"]}}
     elif operation.produces is not None:
-        good["content"] = {operation.produces: {"schema": {"type": "string", "format": "binary"}}}
+        good["content"] = {operation.produces: {"schema": _EVENT if operation.produces == EVENT_STREAM else _BYTES}}
     responses = {str(operation.status): good}
     for status, meaning in operation.also.items():
-        carries_body = status < 300 and "content" in good
+        carries_body = status < 300 and status != 204 and "content" in good
         responses[str(status)] = {"description": meaning, **({"content": good["content"]} if carries_body else {})}
     return responses | _problems(_raised(path, operation, refusals), references)
 

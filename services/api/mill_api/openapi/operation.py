@@ -51,6 +51,7 @@ class Operation:
     also: Mapping[int, str]  # other good statuses and what they mean
     raises: Sequence[type[MillError]]
     scope: str | None
+    ticket: bool  # whether a ticket in the query does in place of a key
     tag: str
 
     @property
@@ -89,8 +90,12 @@ def operation(
     also: Mapping[int, str] | None = None,
     raises: Sequence[type[MillError]] = (),
     scope: str | None = "jobs",
+    ticket: bool = False,
 ) -> Callable[[Function], Function]:
-    """Remember what a function takes and gives. `scope` is what the caller's key must hold; None asks for no key.
+    """Remember what a function takes and gives.
+
+    `scope` is what the caller's key must hold; None asks for no key. `jobs` stands for `jobs:read` with GET and for
+    `jobs:write` with every other method.
 
     The function is called with the request, then by name with each part of the path (typed by its annotation), `body`
     and `query`. It returns a model, a `Reply`, a Starlette response, or None.
@@ -110,6 +115,7 @@ def operation(
             also=also or {},
             raises=raises,
             scope=scope,
+            ticket=ticket,
             tag=tag,
         )
         setattr(function, _REMEMBERED, known)
