@@ -49,7 +49,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory, empty_schema: Path) -> Iterat
     """A gateway with a completed job, and the ids of what is there."""
     folder = tmp_path_factory.mktemp("schemathesis")
     shutil.copy(empty_schema, folder / "mill.db")
-    chosen = Settings(data_dir=folder, admin_key=SecretStr(ADMIN_KEY))
+    chosen = Settings(data_dir=folder, admin_key=SecretStr(ADMIN_KEY), rate_limits=False)
     with closing(open_resources(chosen)) as resources, serving(resources) as gateway:
         job_id = submit(gateway.admin)
         complete(resources, {"360p.mp4": b"film", "hls/master.m3u8": b"#EXTM3U"})

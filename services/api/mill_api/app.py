@@ -24,6 +24,7 @@ from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import STREAM, endpoints
 from mill_api.problems import of_http_exception, of_mill_error
+from mill_api.rate_limits import RateLimited, RateLimits
 from mill_api.resources import Resources
 from mill_common.errors import MillError
 from mill_common.signing import Signer
@@ -52,6 +53,7 @@ def create_app(resources: Resources) -> Starlette:
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
     app.state.store_check = StoreCheck()
+    app.state.rate_limits = RateLimits(resources.settings)
     app.state.hub = Hub(resources.database)
     return app
 
@@ -64,6 +66,7 @@ def describe(served: list[Endpoint]) -> dict[str, Any]:
         version=version("mill-api"),
         description=DESCRIPTION,
         refusals=[Unauthenticated, Forbidden],
+        limited=RateLimited,
     )
 
 
@@ -71,6 +74,7 @@ def describe(served: list[Endpoint]) -> dict[str, Any]:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.upload_slots = CapacityLimiter(UPLOAD_SLOTS)
     yield
+    app.state.rate_limits.close()
 
 
 def _route(endpoint: Endpoint) -> Route:

@@ -15,10 +15,11 @@ from starlette.requests import Request
 from mill_api.credentials import digest_of, is_mistyped
 from mill_api.live.tickets import ALL, read_ticket
 from mill_api.openapi import Operation
+from mill_api.rate_limits import Rate, RateLimited, of_address
 from mill_api.resources import resources, signer
 from mill_common.clock import db_now
 from mill_common.database import Database
-from mill_common.errors import PermanentError
+from mill_common.errors import MillError, PermanentError
 from mill_common.models import ApiKey
 
 ADMIN = "admin"
@@ -59,16 +60,25 @@ class Caller:
 
 
 def authorise(request: Request, operation: Operation) -> None:
-    """Find out who calls and keep it with the request.
+    """Find out who calls, count the request, and keep both with it.
 
     Raises:
+        RateLimited: The key, or the address of somebody without one, asked too often.
         Unauthenticated: No key, or one that is unknown, expired or revoked.
         Forbidden: The key does not hold the operation's scope, or the ticket is another job's.
         SignatureInvalid: The ticket is none of ours.
         LinkExpired: The ticket's time has come.
     """
+    if operation.scope is None:
+        _count(request, operation.limited_as, _address(request))
+        return
     ticket = request.query_params.get("ticket") if operation.ticket else None
-    caller = _holder(request, ticket) if ticket is not None else _identify(request)
+    try:
+        caller = _holder(request, ticket) if ticket is not None else _identify(request)
+    except MillError:
+        _count(request, Rate.STRANGER, _address(request))
+        raise
+    _count(request, operation.limited_as, str(caller.key_id))
     structlog.contextvars.bind_contextvars(owner=caller.owner_id)
     if not caller.may(operation.scope):
         raise Forbidden(f"This needs a key with the scope {operation.scope}.")
@@ -80,6 +90,20 @@ def caller(request: Request) -> Caller:
     known = request.state.caller
     assert isinstance(known, Caller)
     return known
+
+
+def _count(request: Request, rate: Rate, who: str) -> None:
+    allowance = request.app.state.rate_limits.take(rate, who)
+    if allowance is None:
+        return
+    request.state.rate_headers = allowance.headers
+    if not allowance.allowed:
+        asked = f"{allowance.limit} requests in {allowance.window_s} seconds"
+        raise RateLimited(f"The limit for {rate} is {asked}.", allowance.resets_in_s)
+
+
+def _address(request: Request) -> str:
+    return of_address(request.client.host) if request.client else ""
 
 
 def _identify(request: Request) -> Caller:

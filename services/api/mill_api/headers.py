@@ -47,6 +47,7 @@ class CommonHeaders:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
+                headers.update(scope.get("state", {}).get("rate_headers", {}))
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
             await send(message)

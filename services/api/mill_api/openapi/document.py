@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, cast, get_type_hints
 
@@ -14,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 from mill_api.openapi.endpoint import Endpoint
 from mill_api.openapi.operation import Operation
 from mill_api.problems import MEDIA_TYPE, BodyTooLarge, MediaTypeUnsupported, NotFound, Problem, RequestInvalid
+from mill_api.rate_limits import Rate
 from mill_common.errors import MillError
 
 Json = dict[str, Any]
@@ -36,14 +38,32 @@ _EVENT: Json = {
 }
 
 
+@dataclass(frozen=True)
+class _Everyone:
+    """What operations raise that do not say so themselves."""
+
+    refusals: Sequence[type[MillError]]
+    limited: type[MillError]
+
+
 def document(
-    endpoints: Sequence[Endpoint], *, title: str, version: str, description: str, refusals: Sequence[type[MillError]]
+    endpoints: Sequence[Endpoint],
+    *,
+    title: str,
+    version: str,
+    description: str,
+    refusals: Sequence[type[MillError]],
+    limited: type[MillError],
 ) -> Json:
-    """What the endpoints take and give. `refusals` are what any operation with a scope may raise."""
+    """What the endpoints take and give.
+
+    `refusals` are what any operation with a scope may raise, `limited` what any with a limit.
+    """
+    everyone = _Everyone(refusals, limited)
     references, schemas = _schemas(endpoints)
     paths = {
         _PARAMETER.sub(r"{\1}", endpoint.path): {
-            method.lower(): _operation(endpoint.path, operation, references, schemas, refusals)
+            method.lower(): _operation(endpoint.path, operation, references, schemas, everyone)
             for method, operation in endpoint.operations.items()
         }
         for endpoint in endpoints
@@ -81,9 +101,7 @@ def _schemas(endpoints: Sequence[Endpoint]) -> tuple[References, Json]:
     return cast(References, references), definitions["$defs"]
 
 
-def _operation(
-    path: str, operation: Operation, references: References, schemas: Json, refusals: Sequence[type[MillError]]
-) -> Json:
+def _operation(path: str, operation: Operation, references: References, schemas: Json, everyone: _Everyone) -> Json:
     described: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -93,7 +111,7 @@ def _operation(
             *_query_parameters(operation, schemas),
             *_headers(operation),
         ],
-        "responses": _responses(path, operation, references, refusals),
+        "responses": _responses(path, operation, references, everyone),
         "security": _security(operation),
     }
     if operation.description:
@@ -163,7 +181,7 @@ def _headers(operation: Operation) -> list[Json]:
     ]
 
 
-def _responses(path: str, operation: Operation, references: References, refusals: Sequence[type[MillError]]) -> Json:
+def _responses(path: str, operation: Operation, references: References, everyone: _Everyone) -> Json:
     good: Json = {"description": HTTPStatus(operation.status).phrase}
     if operation.returns is not None:
         good["content"] = {"application/json": {"schema": references[operation.returns, "serialization"]}}
@@ -173,12 +191,13 @@ def _responses(path: str, operation: Operation, references: References, refusals
     for status, meaning in operation.also.items():
         carries_body = status < 300 and status != 204 and "content" in good
         responses[str(status)] = {"description": meaning, **({"content": good["content"]} if carries_body else {})}
-    return responses | _problems(_raised(path, operation, refusals), references)
+    return responses | _problems(_raised(path, operation, everyone), references)
 
 
-def _raised(path: str, operation: Operation, refusals: Sequence[type[MillError]]) -> list[type[MillError]]:
+def _raised(path: str, operation: Operation, everyone: _Everyone) -> list[type[MillError]]:
     raised = list(operation.raises)
-    raised += refusals if operation.scope else []
+    raised += everyone.refusals if operation.scope else []
+    raised += [everyone.limited] if operation.limited_as is not Rate.UNLIMITED else []
     raised += [NotFound] if "{" in path and not any(error.status == 404 for error in raised) else []
     raised += [RequestInvalid] if operation.query or operation.body or operation.headers else []
     raised += [MediaTypeUnsupported, BodyTooLarge] if operation.body or operation.consumes else []

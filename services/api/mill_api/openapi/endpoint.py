@@ -46,9 +46,8 @@ class Endpoint:
         return _response(operation, await self._call(operation, request))
 
     async def _call(self, operation: Operation, request: Request) -> object:
-        if operation.scope is not None:
-            # Before anything of the request is read: a stranger learns nothing and costs little.
-            await run_in_threadpool(self._authorise, request, operation)
+        # Before anything of the request is read: a stranger learns nothing and costs little.
+        await run_in_threadpool(self._authorise, request, operation)
         arguments = read_path(request, operation)
         read_headers(request, operation)
         if operation.query is not None:
