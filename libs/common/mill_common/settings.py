@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
     link_expires_s: int = Field(default=3600, gt=0)
+    usage_flush_s: float = Field(default=5.0, gt=0)  # how often a gateway writes down what it counted
     ticket_expires_s: int = Field(default=300, gt=0)  # of a browser's leave to watch, in place of a key
 
     # How often one may ask: "600/minute", "10/30 seconds" or "off"; of a key, or of an address where that is said

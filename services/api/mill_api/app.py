@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -26,6 +27,8 @@ from mill_api.operations import STREAM, endpoints
 from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.rate_limits import RateLimited, RateLimits
 from mill_api.resources import Resources
+from mill_api.usage import Meter, Metering
+from mill_api.usage.meter import stop
 from mill_common.errors import MillError
 from mill_common.signing import Signer
 
@@ -41,7 +44,7 @@ def create_app(resources: Resources) -> Starlette:
     served = endpoints()
     app = Starlette(
         routes=[*(_route(endpoint) for endpoint in served), *docs_routes(describe(served))],
-        middleware=[Middleware(CommonHeaders)],
+        middleware=[Middleware(Metering), Middleware(CommonHeaders)],
         exception_handlers={
             MillError: of_mill_error,
             HTTPException: of_http_exception,
@@ -55,6 +58,7 @@ def create_app(resources: Resources) -> Starlette:
     app.state.store_check = StoreCheck()
     app.state.rate_limits = RateLimits(resources.settings)
     app.state.hub = Hub(resources.database)
+    app.state.meter = Meter(resources.database, resources.settings.usage_flush_s)
     return app
 
 
@@ -73,7 +77,11 @@ def describe(served: list[Endpoint]) -> dict[str, Any]:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.upload_slots = CapacityLimiter(UPLOAD_SLOTS)
+    meter: Meter = app.state.meter
+    metering = asyncio.create_task(meter.run())
     yield
+    await stop(metering)
+    await meter.flush()
     app.state.rate_limits.close()
 
 

@@ -110,7 +110,9 @@ def _identify(request: Request) -> Caller:
     key = request.headers.get("x-api-key", "")
     if not key or is_mistyped(key):
         raise Unauthenticated
-    return _caller(resources(request).database, col(ApiKey.digest) == digest_of(key))
+    digest = digest_of(key)
+    replaced = (col(ApiKey.previous_digest) == digest) & (col(ApiKey.previous_until) > db_now())
+    return _caller(resources(request).database, or_(col(ApiKey.digest) == digest, replaced))
 
 
 def _holder(request: Request, text: str) -> Caller:

@@ -7,6 +7,7 @@ from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.live import events
 from mill_api.openapi import Endpoint
+from mill_api.usage import view
 
 STREAM = "/stream/{job_id}/{token}/{name:path}"
 
@@ -16,6 +17,7 @@ def endpoints() -> list[Endpoint]:
     return [
         Endpoint(f"{API}/keys", authorise, get=keys.list_keys, post=keys.create_key),
         Endpoint(f"{API}/keys/{{key_id}}", authorise, delete=keys.revoke_key),
+        Endpoint(f"{API}/keys/{{key_id}}/rotate", authorise, post=keys.rotate_key),
         Endpoint(f"{API}/uploads", authorise, post=uploads.create_upload),
         Endpoint(f"{API}/uploads/direct", authorise, post=direct_uploads.create_direct_upload),
         Endpoint(f"{API}/uploads/{{upload_id}}", authorise, get=uploads.get_upload, delete=uploads.delete_upload),
@@ -29,6 +31,7 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/events", authorise, get=events.watch_all),
         Endpoint(f"{API}/events/tickets", authorise, post=events.create_ticket),
         Endpoint(f"{API}/events/{{job_id}}/progress", authorise, get=events.watch_job),
+        Endpoint(f"{API}/usage", authorise, get=view.get_usage),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint("/health", authorise, get=health.health),

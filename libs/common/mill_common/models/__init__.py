@@ -6,5 +6,6 @@ from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
+from mill_common.models.usage import Usage
 
-__all__ = ["ApiKey", "Attempt", "Job", "Outcome", "Output", "Owner", "Task", "TaskNeed", "Upload"]
+__all__ = ["ApiKey", "Attempt", "Job", "Outcome", "Output", "Owner", "Task", "TaskNeed", "Upload", "Usage"]
