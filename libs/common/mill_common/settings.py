@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
     link_expires_s: int = Field(default=3600, gt=0)
+    player_origins: str = "*"  # pages that may play, comma-separated; named ones may send the stream's cookie
+    download_redirects: bool = False  # whether downloads lead to storage unless a request says otherwise
     usage_flush_s: float = Field(default=5.0, gt=0)  # how often a gateway writes down what it counted
     ticket_expires_s: int = Field(default=300, gt=0)  # of a browser's leave to watch, in place of a key
 

@@ -23,13 +23,14 @@ from mill_api.headers import CommonHeaders
 from mill_api.health import StoreCheck
 from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
-from mill_api.operations import STREAM, endpoints
+from mill_api.operations import endpoints
 from mill_api.problems import of_http_exception, of_mill_error
-from mill_api.rate_limits import RateLimited, RateLimits
+from mill_api.rate_limits import Rate, RateLimited, RateLimits
 from mill_api.resources import Resources
 from mill_api.usage import Meter, Metering
 from mill_api.usage.meter import stop
 from mill_common.errors import MillError
+from mill_common.settings import Settings
 from mill_common.signing import Signer
 
 UPLOAD_SLOTS = 64  # threads for bodies on their way to storage, apart from those for everything else
@@ -43,7 +44,7 @@ def create_app(resources: Resources) -> Starlette:
     """The gateway on open connections, which it does not close."""
     served = endpoints()
     app = Starlette(
-        routes=[*(_route(endpoint) for endpoint in served), *docs_routes(describe(served))],
+        routes=[*(_route(endpoint, resources.settings) for endpoint in served), *docs_routes(describe(served))],
         middleware=[Middleware(Metering), Middleware(CommonHeaders)],
         exception_handlers={
             MillError: of_mill_error,
@@ -85,17 +86,21 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.rate_limits.close()
 
 
-def _route(endpoint: Endpoint) -> Route:
-    # A player on any page may play a stream, and a page watch: the token or ticket in the URL is what lets it.
+def _route(endpoint: Endpoint, settings: Settings) -> Route:
+    is_signed = all(operation.scope is None or operation.ticket for operation in endpoint.operations.values())
+    if not is_signed or endpoint.operations["GET"].limited_as is Rate.UNLIMITED:
+        return Route(endpoint.path, endpoint)
+    # A page on any site may play and watch: the signature in the URL is what lets it. A cookie takes a named site.
+    origins = [origin.strip() for origin in settings.player_origins.split(",")]
     players = Middleware(
         CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["GET", "HEAD"],
-        allow_headers=["Range", "Last-Event-ID"],
-        expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+        allow_origins=origins,
+        allow_credentials="*" not in origins,
+        allow_methods=sorted({*endpoint.operations, "HEAD"}),
+        allow_headers=["Content-Type", "Last-Event-ID", "Range"],
+        expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag", "Retry-After"],
     )
-    is_signed = endpoint.path == STREAM or any(operation.ticket for operation in endpoint.operations.values())
-    return Route(endpoint.path, endpoint, middleware=[players] if is_signed else None)
+    return Route(endpoint.path, endpoint, middleware=[players])
 
 
 def _client_left(_request: Request, _error: Exception) -> Response:

@@ -28,6 +28,7 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/jobs/{{job_id}}/retry", authorise, post=jobs.retry_failed_job),
         Endpoint(f"{API}/jobs/{{job_id}}/outputs", authorise, get=outputs.list_outputs),
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
+        Endpoint(f"{API}/jobs/{{job_id}}/stream-cookie", authorise, post=streams.create_stream_cookie),
         Endpoint(f"{API}/events", authorise, get=events.watch_all),
         Endpoint(f"{API}/events/tickets", authorise, post=events.create_ticket),
         Endpoint(f"{API}/events/{{job_id}}/progress", authorise, get=events.watch_job),
