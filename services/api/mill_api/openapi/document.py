@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from mill_api.openapi.endpoint import Endpoint
+from mill_api.openapi.examples import example_of, problem_example
 from mill_api.openapi.operation import Operation
 from mill_api.problems import MEDIA_TYPE, BodyTooLarge, MediaTypeUnsupported, NotFound, Problem, RequestInvalid
 from mill_api.rate_limits import Rate
@@ -111,13 +112,13 @@ def _operation(path: str, operation: Operation, references: References, schemas:
             *_query_parameters(operation, schemas),
             *_headers(operation),
         ],
-        "responses": _responses(path, operation, references, everyone),
+        "responses": _responses(path, operation, references, schemas, everyone),
         "security": _security(operation),
     }
     if operation.description:
         described["description"] = operation.description
     if operation.body is not None:
-        content = {"application/json": {"schema": references[operation.body, "validation"]}}
+        content = {"application/json": _shown(references[operation.body, "validation"], schemas)}
         described["requestBody"] = {"required": operation.body_required, "content": content}
     elif operation.consumes:
         described["requestBody"] = {"required": True, "content": {kind: _raw(kind) for kind in operation.consumes}}
@@ -129,6 +130,10 @@ def _security(operation: Operation) -> list[Json]:
         return []
     # OpenAPI 3.1 lets any scheme name what the caller must hold.
     return [{_SECURITY: [operation.scope]}, *([{_TICKET: []}] if operation.ticket else [])]
+
+
+def _shown(schema: Json, schemas: Json) -> Json:
+    return {"schema": schema, "example": example_of(schema, schemas)}
 
 
 def _raw(kind: str) -> Json:
@@ -157,6 +162,7 @@ def _query_parameters(operation: Operation, schemas: Json) -> list[Json]:
             "in": "query",
             "required": name in required,
             "schema": field,
+            "example": example_of(field, schemas, name),
             **({"description": field["description"]} if "description" in field else {}),
         }
         for name, field in schema["properties"].items()
@@ -181,17 +187,17 @@ def _headers(operation: Operation) -> list[Json]:
     ]
 
 
-def _responses(path: str, operation: Operation, references: References, everyone: _Everyone) -> Json:
+def _responses(path: str, operation: Operation, references: References, schemas: Json, everyone: _Everyone) -> Json:
     good: Json = {"description": HTTPStatus(operation.status).phrase}
     if operation.returns is not None:
-        good["content"] = {"application/json": {"schema": references[operation.returns, "serialization"]}}
+        good["content"] = {"application/json": _shown(references[operation.returns, "serialization"], schemas)}
     elif operation.produces is not None:
         good["content"] = {operation.produces: {"schema": _EVENT if operation.produces == EVENT_STREAM else _BYTES}}
     responses = {str(operation.status): good}
     for status, meaning in operation.also.items():
         carries_body = status < 300 and status != 204 and "content" in good
         responses[str(status)] = {"description": meaning, **({"content": good["content"]} if carries_body else {})}
-    return responses | _problems(_raised(path, operation, everyone), references)
+    return responses | _problems(path, _raised(path, operation, everyone), references)
 
 
 def _raised(path: str, operation: Operation, everyone: _Everyone) -> list[type[MillError]]:
@@ -204,14 +210,19 @@ def _raised(path: str, operation: Operation, everyone: _Everyone) -> list[type[M
     return list(dict.fromkeys(raised))
 
 
-def _problems(raised: Sequence[type[MillError]], references: References) -> Json:
+def _problems(path: str, raised: Sequence[type[MillError]], references: References) -> Json:
     by_status: dict[int, list[type[MillError]]] = defaultdict(list)
     for error in raised:
         by_status[error.status].append(error)
     return {
         str(status): {
             "description": "\n".join(f"`{error.code}`: {(error.__doc__ or '').splitlines()[0]}" for error in errors),
-            "content": {MEDIA_TYPE: {"schema": references[Problem, "serialization"]}},
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": references[Problem, "serialization"],
+                    "examples": {error.code: problem_example(error, path) for error in errors},
+                }
+            },
         }
         for status, errors in sorted(by_status.items())
     }
