@@ -128,3 +128,87 @@ def test_an_admin_key_that_will_not_do_is_refused(gateway: Gateway, settings: Se
     with pytest.raises(AdminKeyRefused):
         ensure_admin_key(gateway.resources.database, Settings(data_dir=settings.data_dir, admin_key=SecretStr(key)))
     assert key != ADMIN_KEY
+
+
+def test_a_rotated_key_does_beside_its_old_secret_for_a_while(any_gateway: Gateway) -> None:
+    keys = any_gateway.admin
+    made = keys.post(KEYS, json={"name": "uploader", "owner": "ada"}).json()
+    rotated = keys.post(f"{KEYS}/{made['id']}/rotate", json={"overlap_seconds": 3600})
+    assert rotated.status_code == 200
+    fresh = rotated.json()
+    assert (fresh["id"], fresh["owner"], fresh["scopes"]) == (made["id"], "ada", ["jobs"])
+    assert fresh["key"] != made["key"] and fresh["key"].startswith(f"mill_{fresh['prefix']}_")
+    assert fresh["previous_until"] is not None
+    with any_gateway.client(made["key"]) as old, any_gateway.client(fresh["key"]) as new:
+        assert (old.get("/api/v1/jobs").status_code, new.get("/api/v1/jobs").status_code) == (200, 200)
+        with any_gateway.resources.database.write() as session:
+            row = session.exec(select(ApiKey).where(col(ApiKey.owner_id) == "ada")).one()
+            row.previous_until = datetime.now(UTC) - timedelta(seconds=1)
+        assert (old.get("/api/v1/jobs").status_code, new.get("/api/v1/jobs").status_code) == (401, 200)
+
+
+def test_a_second_rotation_ends_the_first_secret(gateway: Gateway) -> None:
+    made = gateway.admin.post(KEYS, json={"name": "uploader", "owner": "ada"}).json()
+    second = gateway.admin.post(f"{KEYS}/{made['id']}/rotate").json()
+    third = gateway.admin.post(f"{KEYS}/{made['id']}/rotate", json={"overlap_seconds": 0}).json()
+    statuses = [
+        httpx.get(f"{gateway.url}/api/v1/jobs", headers={"X-API-Key": each["key"]}).status_code
+        for each in (made, second, third)
+    ]
+    assert statuses == [401, 401, 200]
+
+
+def test_a_rotated_key_is_revoked_with_its_old_secret(gateway: Gateway) -> None:
+    made = gateway.admin.post(KEYS, json={"name": "uploader", "owner": "ada"}).json()
+    assert gateway.admin.post(f"{KEYS}/{made['id']}/rotate").status_code == 200
+    assert gateway.admin.delete(f"{KEYS}/{made['id']}").status_code == 204
+    with gateway.client(made["key"]) as old:
+        assert old.get("/api/v1/jobs").status_code == 401
+    refused = gateway.admin.post(f"{KEYS}/{made['id']}/rotate")
+    assert (refused.status_code, refused.json()["code"]) == (409, "key_revoked")
+
+
+def test_the_operators_own_key_is_rotated_by_its_setting_alone(gateway: Gateway) -> None:
+    own = next(key for key in gateway.admin.get(KEYS).json()["keys"] if key["name"] == "MILL_ADMIN_KEY")
+    refused = gateway.admin.post(f"{KEYS}/{own['id']}/rotate")
+    assert (refused.status_code, refused.json()["code"]) == (409, "key_from_setting")
+
+
+def test_a_key_that_may_only_read_changes_nothing(gateway: Gateway) -> None:
+    with gateway.owner("ada", scopes=["jobs:read"]) as reader:
+        assert reader.get("/api/v1/jobs").status_code == 200
+        refused = reader.post("/api/v1/jobs", json={})
+        assert refused.status_code == 403
+        assert "jobs:write" in refused.json()["detail"]
+        assert reader.delete(f"/api/v1/jobs/{'0' * 32}").status_code == 403
+        assert reader.post("/api/v1/uploads", content=b"film").status_code == 403
+
+
+def test_a_key_that_may_only_write_looks_at_nothing(gateway: Gateway) -> None:
+    with gateway.owner("ada", scopes=["jobs:write"]) as writer:
+        assert writer.post("/api/v1/jobs", json={}).status_code == 422
+        refused = writer.get("/api/v1/jobs")
+        assert (refused.status_code, "jobs:read" in refused.json()["detail"]) == (403, True)
+
+
+def test_both_halves_make_the_whole_scope(gateway: Gateway) -> None:
+    with gateway.owner("ada", scopes=["jobs:read", "jobs:write"]) as both:
+        assert both.get("/api/v1/jobs").status_code == 200
+        assert both.post("/api/v1/jobs", json={}).status_code == 422
+
+
+def test_the_last_use_is_written_once_a_minute_at_most(gateway: Gateway, ada: httpx.Client) -> None:
+    def last_used() -> str:
+        keys = gateway.admin.get(KEYS).json()["keys"]
+        used: str = next(key for key in keys if key["owner"] == "ada")["last_used_at"]
+        return used
+
+    ada.get("/api/v1/jobs")
+    first = last_used()
+    ada.get("/api/v1/jobs")
+    assert last_used() == first
+    with gateway.resources.database.write() as session:
+        row = session.exec(select(ApiKey).where(col(ApiKey.owner_id) == "ada")).one()
+        row.last_used_at = datetime.now(UTC) - timedelta(seconds=61)
+    ada.get("/api/v1/jobs")
+    assert last_used() >= first

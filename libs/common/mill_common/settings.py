@@ -9,6 +9,8 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+RATE = r"^(off|[1-9][0-9]{0,8}/([1-9][0-9]{0,8} )?(second|minute|hour|day)s?)$"
+
 
 class Settings(BaseSettings):
     """Everything that can be set. Sizes are bytes, times seconds."""
@@ -83,6 +85,22 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = None
     signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
     link_expires_s: int = Field(default=3600, gt=0)
+    player_origins: str = "*"  # pages that may play, comma-separated; named ones may send the stream's cookie
+    download_redirects: bool = False  # whether downloads lead to storage unless a request says otherwise
+    usage_flush_s: float = Field(default=5.0, gt=0)  # how often a gateway writes down what it counted
+    ticket_expires_s: int = Field(default=300, gt=0)  # of a browser's leave to watch, in place of a key
+
+    # How often one may ask: "600/minute", "10/30 seconds" or "off"; of a key, or of an address where that is said
+    rate_limits: bool = True
+    rate_read: str = Field(default="6000/minute", pattern=RATE)
+    rate_write: str = Field(default="1200/minute", pattern=RATE)
+    rate_upload: str = Field(default="600/minute", pattern=RATE)
+    rate_admin: str = Field(default="600/minute", pattern=RATE)
+    rate_admin_cleanup: str = Field(default="10/hour", pattern=RATE)
+    rate_admin_stats: str = Field(default="100/hour", pattern=RATE)
+    rate_admin_jobs: str = Field(default="500/hour", pattern=RATE)
+    rate_signed: str = Field(default="6000/minute", pattern=RATE)  # an address with signed links and streams
+    rate_stranger: str = Field(default="120/minute", pattern=RATE)  # an address without a valid key
 
     # What is done on a schedule
     schedule_timezone: str = "UTC"  # whose wall clock schedules follow, such as Europe/Berlin

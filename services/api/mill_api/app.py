@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -20,12 +21,17 @@ from mill_api.auth import Forbidden, Unauthenticated
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
 from mill_api.health import StoreCheck
+from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
-from mill_api.operations import STREAM, endpoints
+from mill_api.operations import endpoints
 from mill_api.problems import of_http_exception, of_mill_error
+from mill_api.rate_limits import Rate, RateLimited, RateLimits
 from mill_api.receiving import Digests
 from mill_api.resources import Resources
+from mill_api.usage import Meter, Metering
+from mill_api.usage.meter import stop
 from mill_common.errors import MillError
+from mill_common.settings import Settings
 from mill_common.signing import Signer
 
 UPLOAD_SLOTS = 64  # threads for bodies on their way to storage, apart from those for everything else
@@ -39,8 +45,8 @@ def create_app(resources: Resources) -> Starlette:
     """The gateway on open connections, which it does not close."""
     served = endpoints()
     app = Starlette(
-        routes=[*(_route(endpoint) for endpoint in served), *docs_routes(describe(served))],
-        middleware=[Middleware(CommonHeaders)],
+        routes=[*(_route(endpoint, resources.settings) for endpoint in served), *docs_routes(describe(served))],
+        middleware=[Middleware(Metering), Middleware(CommonHeaders)],
         exception_handlers={
             MillError: of_mill_error,
             HTTPException: of_http_exception,
@@ -53,6 +59,9 @@ def create_app(resources: Resources) -> Starlette:
     app.state.signer = Signer.from_settings(resources.settings)
     app.state.store_check = StoreCheck()
     app.state.digests = Digests()
+    app.state.rate_limits = RateLimits(resources.settings)
+    app.state.hub = Hub(resources.database)
+    app.state.meter = Meter(resources.database, resources.settings.usage_flush_s)
     return app
 
 
@@ -64,25 +73,36 @@ def describe(served: list[Endpoint]) -> dict[str, Any]:
         version=version("mill-api"),
         description=DESCRIPTION,
         refusals=[Unauthenticated, Forbidden],
+        limited=RateLimited,
     )
 
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.upload_slots = CapacityLimiter(UPLOAD_SLOTS)
+    meter: Meter = app.state.meter
+    metering = asyncio.create_task(meter.run())
     yield
+    await stop(metering)
+    await meter.flush()
+    app.state.rate_limits.close()
 
 
-def _route(endpoint: Endpoint) -> Route:
-    # A player on any page may play a stream: the token in its path is what lets it.
+def _route(endpoint: Endpoint, settings: Settings) -> Route:
+    is_signed = all(operation.scope is None or operation.ticket for operation in endpoint.operations.values())
+    if not is_signed or endpoint.operations["GET"].limited_as is Rate.UNLIMITED:
+        return Route(endpoint.path, endpoint)
+    # A page on any site may play and watch: the signature in the URL is what lets it. A cookie takes a named site.
+    origins = [origin.strip() for origin in settings.player_origins.split(",")]
     players = Middleware(
         CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["GET", "HEAD"],
-        allow_headers=["Range"],
-        expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+        allow_origins=origins,
+        allow_credentials="*" not in origins,
+        allow_methods=sorted({*endpoint.operations, "HEAD"}),
+        allow_headers=["Content-Type", "Last-Event-ID", "Range"],
+        expose_headers=["Accept-Ranges", "Content-Length", "Content-Range", "ETag", "Retry-After"],
     )
-    return Route(endpoint.path, endpoint, middleware=[players] if endpoint.path == STREAM else None)
+    return Route(endpoint.path, endpoint, middleware=[players])
 
 
 def _client_left(_request: Request, _error: Exception) -> Response:

@@ -13,10 +13,13 @@ from sqlmodel import col, select
 from starlette.requests import Request
 
 from mill_api.credentials import digest_of, is_mistyped
-from mill_api.resources import resources
+from mill_api.live.tickets import ALL, read_ticket
+from mill_api.openapi import Operation
+from mill_api.rate_limits import Rate, RateLimited, of_address
+from mill_api.resources import resources, signer
 from mill_common.clock import db_now
 from mill_common.database import Database
-from mill_common.errors import PermanentError
+from mill_common.errors import MillError, PermanentError
 from mill_common.models import ApiKey
 
 ADMIN = "admin"
@@ -51,18 +54,34 @@ class Caller:
         """Whether the key holds the scope `admin`, which includes every other."""
         return ADMIN in self.scopes
 
+    def may(self, scope: str | None) -> bool:
+        """Whether the key holds a scope: itself, `jobs` for `jobs:read`, or `admin`."""
+        return scope is None or self.is_admin or not self.scopes.isdisjoint({scope, scope.partition(":")[0]})
 
-def authorise(request: Request, scope: str) -> None:
-    """Find out who calls and keep it with the request.
+
+def authorise(request: Request, operation: Operation) -> None:
+    """Find out who calls, count the request, and keep both with it.
 
     Raises:
+        RateLimited: The key, or the address of somebody without one, asked too often.
         Unauthenticated: No key, or one that is unknown, expired or revoked.
-        Forbidden: The key does not hold `scope`.
+        Forbidden: The key does not hold the operation's scope, or the ticket is another job's.
+        SignatureInvalid: The ticket is none of ours.
+        LinkExpired: The ticket's time has come.
     """
-    caller = _identify(resources(request).database, request.headers.get("x-api-key", ""))
+    if operation.scope is None:
+        _count(request, operation.limited_as, _address(request))
+        return
+    ticket = request.query_params.get("ticket") if operation.ticket else None
+    try:
+        caller = _holder(request, ticket) if ticket is not None else _identify(request)
+    except MillError:
+        _count(request, Rate.STRANGER, _address(request))
+        raise
+    _count(request, operation.limited_as, str(caller.key_id))
     structlog.contextvars.bind_contextvars(owner=caller.owner_id)
-    if scope not in caller.scopes and not caller.is_admin:
-        raise Forbidden(f"This needs a key with the scope {scope}.")
+    if not caller.may(operation.scope):
+        raise Forbidden(f"This needs a key with the scope {operation.scope}.")
     request.state.caller = caller
 
 
@@ -73,11 +92,39 @@ def caller(request: Request) -> Caller:
     return known
 
 
-def _identify(database: Database, key: str) -> Caller:
+def _count(request: Request, rate: Rate, who: str) -> None:
+    allowance = request.app.state.rate_limits.take(rate, who)
+    if allowance is None:
+        return
+    request.state.rate_headers = allowance.headers
+    if not allowance.allowed:
+        asked = f"{allowance.limit} requests in {allowance.window_s} seconds"
+        raise RateLimited(f"The limit for {rate} is {asked}.", allowance.resets_in_s)
+
+
+def _address(request: Request) -> str:
+    return of_address(request.client.host) if request.client else ""
+
+
+def _identify(request: Request) -> Caller:
+    key = request.headers.get("x-api-key", "")
     if not key or is_mistyped(key):
         raise Unauthenticated
+    digest = digest_of(key)
+    replaced = (col(ApiKey.previous_digest) == digest) & (col(ApiKey.previous_until) > db_now())
+    return _caller(resources(request).database, or_(col(ApiKey.digest) == digest, replaced))
+
+
+def _holder(request: Request, text: str) -> Caller:
+    ticket = read_ticket(signer(request), text)
+    if request.path_params.get("job_id", ALL) != (str(ticket.job_id) if ticket.job_id else ALL):
+        raise Forbidden("The ticket is for something else.")
+    return _caller(resources(request).database, col(ApiKey.id) == ticket.key_id)
+
+
+def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
     with database.read() as session:
-        found = session.exec(select(ApiKey, _is_stale()).where(*_valid(key))).first()
+        found = session.exec(select(ApiKey, _is_stale()).where(named, *_valid())).first()
     if found is None:
         raise Unauthenticated
     row, is_stale = found
@@ -87,13 +134,9 @@ def _identify(database: Database, key: str) -> Caller:
     return Caller(owner_id=row.owner_id, key_id=row.id, scopes=frozenset(row.scopes))
 
 
-def _valid(key: str) -> tuple[ColumnElement[bool], ...]:
+def _valid() -> tuple[ColumnElement[bool], ...]:
     expires = col(ApiKey.expires_at)
-    return (
-        col(ApiKey.digest) == digest_of(key),
-        col(ApiKey.revoked_at).is_(None),
-        or_(expires.is_(None), expires > db_now()),
-    )
+    return col(ApiKey.revoked_at).is_(None), or_(expires.is_(None), expires > db_now())
 
 
 def _is_stale() -> ColumnElement[bool]:

@@ -22,6 +22,11 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def from_unix(seconds: float) -> datetime:
+    """A Unix time as a point in time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 Time = Annotated[
     datetime,
     AfterValidator(_in_utc),

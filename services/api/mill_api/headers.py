@@ -49,6 +49,7 @@ class CommonHeaders:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers.update(scope.get(OWN_HEADERS, {}))
+                headers.update(scope.get("state", {}).get("rate_headers", {}))
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
             await send(message)

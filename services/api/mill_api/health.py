@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
 from mill_api.openapi import operation
+from mill_api.rate_limits import Rate
 from mill_api.resources import Resources, resources
 from mill_common.errors import MillError
 from mill_common.migrations import is_current
@@ -55,19 +56,19 @@ class StoreCheck:
                 self._good_until = time.monotonic() + STORE_CHECK_S
 
 
-@operation(tag="health", scope=None, returns=Health)
+@operation(tag="health", scope=None, rate=Rate.UNLIMITED, returns=Health)
 def health(_request: Request) -> Health:
     """Say that this process answers."""
     return Health()
 
 
-@operation(tag="health", scope=None, returns=Health)
+@operation(tag="health", scope=None, rate=Rate.UNLIMITED, returns=Health)
 def livez(_request: Request) -> Health:
     """Say that this process answers."""
     return Health()
 
 
-@operation(tag="health", scope=None, returns=Ready, raises=[NotReady])
+@operation(tag="health", scope=None, rate=Rate.UNLIMITED, returns=Ready, raises=[NotReady])
 def readyz(request: Request) -> Ready:
     """Say whether work is taken: the database is there and current, and storage answers."""
     wired = resources(request)

@@ -14,14 +14,14 @@ from mill_api.auth import ADMIN, caller
 from mill_api.credentials import digest_of, new_key, prefix_of
 from mill_api.fields import LINE, Owner, Time
 from mill_api.openapi import operation
-from mill_api.owners import ensure_owner
+from mill_api.owners import FROM_ENVIRONMENT, ensure_owner
 from mill_api.problems import Fault, RequestInvalid
 from mill_api.resources import resources
 from mill_common.clock import db_now
 from mill_common.errors import PermanentError
 from mill_common.models import ApiKey
 
-Scope = Literal["admin", "jobs"]
+Scope = Literal["admin", "jobs", "jobs:read", "jobs:write"]
 
 
 class KeyNotFound(PermanentError):
@@ -38,8 +38,32 @@ class KeyRequest(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=LINE)]
     owner: Owner | None = Field(default=None, description="Whom it acts for; the caller's own owner if absent.")
-    scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=2)
+    scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=4)
     expires_at: Time | None = None
+
+
+class KeyFromSetting(PermanentError):
+    """The key is set by MILL_ADMIN_KEY; change the setting."""
+
+    code = "key_from_setting"
+    status = 409
+
+
+class KeyRevoked(PermanentError):
+    """The key is revoked; make another one."""
+
+    code = "key_revoked"
+    status = 409
+
+
+class Rotation(BaseModel):
+    """How a secret is replaced."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_seconds: int = Field(
+        default=24 * 3600, ge=0, le=30 * 24 * 3600, description="How long the old secret does, too; 0 ends it at once."
+    )
 
 
 class KeyView(BaseModel):
@@ -54,6 +78,7 @@ class KeyView(BaseModel):
     expires_at: Time | None
     last_used_at: Time | None
     revoked_at: Time | None
+    previous_until: Time | None = Field(description="How long the secret before the last rotation does, too.")
 
 
 class KeyMade(KeyView):
@@ -106,6 +131,36 @@ def revoke_key(request: Request, key_id: UUID) -> None:
         _revoke(session, key_id)
 
 
+@operation(
+    tag="keys",
+    body=Rotation,
+    body_required=False,
+    returns=KeyMade,
+    raises=[KeyNotFound, KeyFromSetting, KeyRevoked],
+    scope=ADMIN,
+)
+def rotate_key(request: Request, key_id: UUID, body: Rotation) -> KeyMade:
+    """Give a key a new secret, shown in this answer and never again. The old one does for a while, too.
+
+    A secret that an earlier rotation left is refused from now on.
+    """
+    key = new_key()
+    with resources(request).database.write() as session:
+        row = session.get(ApiKey, key_id, with_for_update=True)
+        if row is None:
+            raise KeyNotFound
+        if row.revoked_at is not None:
+            raise KeyRevoked
+        if row.name == FROM_ENVIRONMENT:
+            raise KeyFromSetting
+        row.previous_digest = row.digest
+        row.previous_until = db_now(body.overlap_seconds)  # type: ignore[assignment]  # by the database's clock
+        row.digest, row.prefix = digest_of(key), prefix_of(key) or ""
+        session.flush()
+        session.refresh(row)
+        return KeyMade(**_view(row).model_dump(), key=key)
+
+
 def _revoke(session: Session, key_id: UUID) -> None:
     row = session.get(ApiKey, key_id)
     if row is None:
@@ -116,4 +171,4 @@ def _revoke(session: Session, key_id: UUID) -> None:
 
 
 def _view(row: ApiKey) -> KeyView:
-    return KeyView(**row.model_dump(exclude={"owner_id", "digest"}), owner=row.owner_id)
+    return KeyView(**row.model_dump(exclude={"owner_id", "digest", "previous_digest"}), owner=row.owner_id)

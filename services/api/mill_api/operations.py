@@ -23,7 +23,9 @@ from mill_api import (
 )
 from mill_api.auth import authorise
 from mill_api.links import API
+from mill_api.live import events
 from mill_api.openapi import Endpoint
+from mill_api.usage import view
 
 TUS = {"Tus-Resumable": tus.VERSION}
 STREAM = "/stream/{job_id}/{token}/{name:path}"
@@ -34,6 +36,7 @@ def endpoints() -> list[Endpoint]:
     return [
         Endpoint(f"{API}/keys", authorise, get=keys.list_keys, post=keys.create_key),
         Endpoint(f"{API}/keys/{{key_id}}", authorise, delete=keys.revoke_key),
+        Endpoint(f"{API}/keys/{{key_id}}/rotate", authorise, post=keys.rotate_key),
         Endpoint(f"{API}/uploads", authorise, post=uploads.create_upload),
         Endpoint(f"{API}/uploads/direct", authorise, post=direct_uploads.create_direct_upload),
         Endpoint(
@@ -73,6 +76,11 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/jobs/{{job_id}}/outputs", authorise, get=outputs.list_outputs),
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
         Endpoint(f"{API}/collections", authorise, get=collections.list_collections),
+        Endpoint(f"{API}/jobs/{{job_id}}/stream-cookie", authorise, post=streams.create_stream_cookie),
+        Endpoint(f"{API}/events", authorise, get=events.watch_all),
+        Endpoint(f"{API}/events/tickets", authorise, post=events.create_ticket),
+        Endpoint(f"{API}/events/{{job_id}}/progress", authorise, get=events.watch_job),
+        Endpoint(f"{API}/usage", authorise, get=view.get_usage),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint("/health", authorise, get=health.health),

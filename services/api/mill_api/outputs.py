@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -17,7 +18,7 @@ from mill_api.published import files_of, find_file, published_outputs
 from mill_api.ranges import Served, serve
 from mill_api.resources import resources
 from mill_common.errors import PermanentError, StorageUnavailable
-from mill_common.models import Output
+from mill_common.models import Job, Output
 from mill_common.queue import JobNotFound
 from mill_common.storage.base import LINK_MAX_S
 
@@ -35,6 +36,14 @@ class RangeNotSatisfiable(PermanentError):
 
     code = "range_not_satisfiable"
     status = 416
+
+
+class DownloadQuery(BaseModel):
+    """How a file is handed over."""
+
+    redirect: bool | None = Field(
+        default=None, description="Whether to be sent to a signed URL of storage; `MILL_DOWNLOAD_REDIRECTS` if absent."
+    )
 
 
 class FileView(BaseModel):
@@ -69,26 +78,35 @@ def list_outputs(request: Request, job_id: UUID) -> FileList:
             sha256=file.sha256,
             url=public(wired.settings, wired.store.presign_get(file.object_key, expires_s=expires_s)),
         )
-        for file in files_of(_outputs(request, job_id))
+        for file in files_of(_outputs(request, job_id)[1])
     ]
     return FileList(job_id=job_id, files=files)
 
 
 @operation(
     tag="outputs",
+    query=DownloadQuery,
     produces="*/*",
-    also=PARTIAL,
+    also=PARTIAL | {302: "The file is at a signed URL of storage: `Location`."},
     raises=[JobNotFound, OutputNotFound, RangeNotSatisfiable, StorageUnavailable],
 )
-def download(request: Request, job_id: UUID, name: str) -> Response:
-    """Download one file, whole or in part.
+def download(request: Request, job_id: UUID, name: str, query: DownloadQuery) -> Response:
+    """Download one file, whole or in part, under the source's name.
 
     `name` is a file's name as listed, or one of `360p`, `720p` …, `audio`, `transcript_txt`, `transcript_srt`,
     `transcript_vtt`, `transcript_json`, `poster`.
     """
-    file = find_file(_outputs(request, job_id), name)
+    job, outputs = _outputs(request, job_id)
+    file = find_file(outputs, name)
     if file is None:
         raise OutputNotFound
+    filename = f"{PurePosixPath(job.filename).stem}-{PurePosixPath(file.name).name}"
+    wired = resources(request)
+    redirects = wired.settings.download_redirects if query.redirect is None else query.redirect
+    if redirects and request.method == "GET":  # a signature is for one method
+        expires_s = min(wired.settings.link_expires_s, LINK_MAX_S)
+        url = wired.store.presign_get(file.object_key, expires_s=expires_s, filename=filename)
+        return Response(status_code=302, headers={"Location": public(wired.settings, url)})
     served = Served(
         key=file.object_key,
         size=file.size,
@@ -96,12 +114,12 @@ def download(request: Request, job_id: UUID, name: str) -> Response:
         etag=file.etag,
         modified_at=file.published_at,
         cache_control="private, max-age=0, must-revalidate",
-        filename=file.name.rpartition("/")[2],
+        filename=filename,
     )
-    return serve(request, resources(request).store, served)
+    return serve(request, wired.store, served)
 
 
-def _outputs(request: Request, job_id: UUID) -> list[Output]:
+def _outputs(request: Request, job_id: UUID) -> tuple[Job, list[Output]]:
     with resources(request).database.read() as session:
-        owned_job(session, job_id, caller(request).owner_id)
-        return published_outputs(session, [job_id])
+        job = owned_job(session, job_id, caller(request).owner_id)
+        return job, published_outputs(session, [job_id])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from mill_api.live.hub import Hub
 from mill_common.resources import Resources
 from mill_common.signing import Signer
 
-__all__ = ["Resources", "resources", "signer"]
+__all__ = ["Hub", "Resources", "hub", "resources", "signer"]
 
 
 def resources(request: Request) -> Resources:
@@ -21,4 +22,11 @@ def signer(request: Request) -> Signer:
     """What signs the links of the application that serves `request`."""
     wired = request.app.state.signer
     assert isinstance(wired, Signer)
+    return wired
+
+
+def hub(request: Request) -> Hub:
+    """What tells the news in the application that serves `request`."""
+    wired = request.app.state.hub
+    assert isinstance(wired, Hub)
     return wired

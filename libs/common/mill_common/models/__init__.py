@@ -9,6 +9,7 @@ from mill_common.models.resumable import ReceivedPart, ResumableUpload
 from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
+from mill_common.models.usage import Usage
 
 __all__ = [
     "ApiKey",
@@ -24,4 +25,5 @@ __all__ = [
     "Task",
     "TaskNeed",
     "Upload",
+    "Usage",
 ]

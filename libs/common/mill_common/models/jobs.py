@@ -30,6 +30,7 @@ class Job(SQLModel, table=True):
         sa.Index("ix_job_owner_stored", "owner_id", "stored_bytes"),
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id", postgresql_include=_COUNTED),
         sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at", "id"),
+        sa.Index("ix_job_owner_updated", "owner_id", "updated_at"),
         sa.Index("ix_job_owner_priority_created", "owner_id", "priority", "created_at", "id"),
         sa.Index("ix_job_owner_filename", "owner_id", "filename", "created_at", "id"),
         sa.Index(

@@ -37,6 +37,8 @@ class ApiKey(SQLModel, table=True):
     name: str = Field(max_length=100)
     prefix: str = Field(max_length=16)  # what a person may see of it
     digest: str = Field(max_length=64, unique=True)  # SHA-256, hexadecimal
+    previous_digest: str | None = Field(default=None, max_length=64, index=True)  # of the secret before a rotation
+    previous_until: datetime | None = time_column()  # how long that one does, too
     scopes: list[str] = Field(sa_type=JSON, default_factory=list)
     created_at: datetime = time_column(now=True)
     expires_at: datetime | None = time_column()

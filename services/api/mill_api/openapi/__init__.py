@@ -1,7 +1,7 @@
 """Plain functions as HTTP operations, and what they are as an OpenAPI 3.1 document."""
 
-from mill_api.openapi.document import document
+from mill_api.openapi.document import EVENT_STREAM, document
 from mill_api.openapi.endpoint import Endpoint
 from mill_api.openapi.operation import Header, Operation, Reply, operation
 
-__all__ = ["Endpoint", "Header", "Operation", "Reply", "document", "operation"]
+__all__ = ["EVENT_STREAM", "Endpoint", "Header", "Operation", "Reply", "document", "operation"]

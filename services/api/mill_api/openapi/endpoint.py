@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,8 +18,8 @@ from mill_api.openapi.reading import read_body, read_headers, read_path, read_qu
 
 OVERRIDE = "X-HTTP-Method-Override"
 OWN_HEADERS = "mill.headers"  # of the scope: what an endpoint adds to every answer
-Authorise = Callable[[Request, str], None]
-"""Raises if the caller of a request may not act under a scope. Blocks, so it runs in a thread."""
+Authorise = Callable[[Request, Operation], None]
+"""Raises if the caller of a request may not do an operation. Blocks, so it runs in a thread."""
 
 
 class Endpoint:
@@ -40,7 +41,9 @@ class Endpoint:
         **functions: Callable[..., Any],
     ) -> None:
         self.path = path
-        self.operations = {method.upper(): operation_of(function) for method, function in functions.items()}
+        self.operations = {
+            method.upper(): _with_scope(operation_of(function), method) for method, function in functions.items()
+        }
         self._authorise = authorise
         self._headers = headers or {}
         self._overridable = overridable
@@ -66,9 +69,9 @@ class Endpoint:
         return _response(operation, await self._call(operation, request))
 
     async def _call(self, operation: Operation, request: Request) -> object:
-        if operation.scope is not None:
-            # Before anything of the request is read: a stranger learns nothing and costs little.
-            await run_in_threadpool(self._authorise, request, operation.scope)
+        request.state.route = f"{request.method} {self.path}"
+        # Before anything of the request is read: a stranger learns nothing and costs little.
+        await run_in_threadpool(self._authorise, request, operation)
         arguments = read_path(request, operation)
         read_headers(request, operation)
         if operation.query is not None:
@@ -78,6 +81,12 @@ class Endpoint:
         if operation.is_async:
             return await operation.function(request, **arguments)
         return await run_in_threadpool(operation.function, request, **arguments)
+
+
+def _with_scope(operation: Operation, method: str) -> Operation:
+    if operation.scope != "jobs":
+        return operation
+    return replace(operation, scope="jobs:read" if method == "get" else "jobs:write")
 
 
 def _response(operation: Operation, result: object) -> Response:

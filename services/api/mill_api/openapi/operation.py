@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from mill_api.rate_limits import Rate
 from mill_common.errors import MillError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -51,6 +52,8 @@ class Operation:
     also: Mapping[int, str]  # other good statuses and what they mean
     raises: Sequence[type[MillError]]
     scope: str | None
+    rate: Rate | None  # the class whose limit counts; by scope and method if None
+    ticket: bool  # whether a ticket in the query does in place of a key
     tag: str
 
     @property
@@ -68,6 +71,17 @@ class Operation:
     def name(self) -> str:
         """The function's name, unique in a document."""
         return self.function.__name__
+
+    @property
+    def limited_as(self) -> Rate:
+        """The class whose limit a request counts against."""
+        if self.rate is not None:
+            return self.rate
+        if self.scope is None:
+            return Rate.SIGNED
+        if self.scope == "admin":
+            return Rate.ADMIN
+        return Rate.READ if self.scope.endswith(":read") else Rate.UPLOAD if self.tag == "uploads" else Rate.WRITE
 
     @property
     def is_async(self) -> bool:
@@ -89,8 +103,13 @@ def operation(
     also: Mapping[int, str] | None = None,
     raises: Sequence[type[MillError]] = (),
     scope: str | None = "jobs",
+    rate: Rate | None = None,
+    ticket: bool = False,
 ) -> Callable[[Function], Function]:
-    """Remember what a function takes and gives. `scope` is what the caller's key must hold; None asks for no key.
+    """Remember what a function takes and gives.
+
+    `scope` is what the caller's key must hold; None asks for no key. `jobs` stands for `jobs:read` with GET and for
+    `jobs:write` with every other method. `rate` is set where scope and method don't say how often it may be asked.
 
     The function is called with the request, then by name with each part of the path (typed by its annotation), `body`
     and `query`. It returns a model, a `Reply`, a Starlette response, or None.
@@ -110,6 +129,8 @@ def operation(
             also=also or {},
             raises=raises,
             scope=scope,
+            rate=rate,
+            ticket=ticket,
             tag=tag,
         )
         setattr(function, _REMEMBERED, known)

@@ -1,0 +1,6 @@
+"""Who asks for what, how often and how long it takes: counted in memory, written down every few seconds."""
+
+from mill_api.usage.meter import Meter
+from mill_api.usage.metering import Metering
+
+__all__ = ["Meter", "Metering"]
