@@ -47,7 +47,8 @@ class CommonHeaders:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
-                headers.update(scope.get("state", {}).get("rate_headers", {}))
+                for kind in ("rate_headers", "deprecation_headers"):
+                    headers.update(scope.get("state", {}).get(kind, {}))
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
             await send(message)
