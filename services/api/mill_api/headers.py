@@ -49,7 +49,8 @@ class CommonHeaders:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers.update(scope.get(OWN_HEADERS, {}))
-                headers.update(scope.get("state", {}).get("rate_headers", {}))
+                for kind in ("rate_headers", "deprecation_headers"):
+                    headers.update(scope.get("state", {}).get(kind, {}))
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
             await send(message)

@@ -115,6 +115,8 @@ def _operation(path: str, operation: Operation, references: References, schemas:
         "responses": _responses(path, operation, references, schemas, everyone),
         "security": _security(operation),
     }
+    if operation.deprecated is not None:
+        described["deprecated"] = True
     if operation.description:
         described["description"] = operation.description
     if operation.body is not None:

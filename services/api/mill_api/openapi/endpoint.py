@@ -69,6 +69,8 @@ class Endpoint:
         return _response(operation, await self._call(operation, request))
 
     async def _call(self, operation: Operation, request: Request) -> object:
+        if operation.deprecated is not None:
+            request.state.deprecation_headers = operation.deprecated.headers
         request.state.route = f"{request.method} {self.path}"
         # Before anything of the request is read: a stranger learns nothing and costs little.
         await run_in_threadpool(self._authorise, request, operation)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -25,6 +27,25 @@ class Header:
     name: str
     description: str
     max_length: int = 255  # characters
+
+
+@dataclass(frozen=True)
+class Deprecation:
+    """An operation that is to go, and what takes its place."""
+
+    since: datetime  # UTC
+    sunset: datetime | None = None  # when it is gone
+    link: str | None = None  # where the change is described
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Deprecation` (RFC 9745), `Sunset` (RFC 8594) and the link."""
+        headers = {"Deprecation": f"@{int(self.since.timestamp())}"}
+        if self.sunset is not None:
+            headers["Sunset"] = format_datetime(self.sunset, usegmt=True)
+        if self.link is not None:
+            headers["Link"] = f'<{self.link}>; rel="deprecation"'
+        return headers
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,7 @@ class Operation:
     also: Mapping[int, str]  # other good statuses and what they mean
     raises: Sequence[type[MillError]]
     scope: str | None
+    deprecated: Deprecation | None
     rate: Rate | None  # the class whose limit counts; by scope and method if None
     ticket: bool  # whether a ticket in the query does in place of a key
     tag: str
@@ -103,6 +125,7 @@ def operation(
     also: Mapping[int, str] | None = None,
     raises: Sequence[type[MillError]] = (),
     scope: str | None = "jobs",
+    deprecated: Deprecation | None = None,
     rate: Rate | None = None,
     ticket: bool = False,
 ) -> Callable[[Function], Function]:
@@ -129,6 +152,7 @@ def operation(
             also=also or {},
             raises=raises,
             scope=scope,
+            deprecated=deprecated,
             rate=rate,
             ticket=ticket,
             tag=tag,
