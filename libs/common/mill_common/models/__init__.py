@@ -6,5 +6,19 @@ from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
+from mill_common.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
-__all__ = ["ApiKey", "Attempt", "Job", "Outcome", "Output", "Owner", "Task", "TaskNeed", "Upload"]
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Job",
+    "Outcome",
+    "Output",
+    "Owner",
+    "Task",
+    "TaskNeed",
+    "Upload",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+]
