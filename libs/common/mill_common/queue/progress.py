@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import case, func, literal, select, update
 from sqlmodel import Session, col
 
+from mill_common.hooks.progress import note_progress
 from mill_common.models import Job, Task
 from mill_common.queue.enqueue import FETCH, PROBE
 
@@ -21,4 +22,6 @@ def raise_job_progress(session: Session, job_id: UUID) -> None:
     planned = select(col(Task.id)).where(of_job, col(Task.name).not_in([FETCH.name, PROBE.name])).exists()
     share = case((planned, literal(1.0)), else_=literal(UNPLANNED_SHARE))
     reached = select(done).where(of_job).scalar_subquery() * share
-    session.execute(update(Job).where(col(Job.id) == job_id, col(Job.progress) < reached).values(progress=reached))
+    rises = update(Job).where(col(Job.id) == job_id, col(Job.progress) < reached).values(progress=reached)
+    if session.execute(rises.returning(col(Job.id))).first() is not None:
+        note_progress(session, job_id)

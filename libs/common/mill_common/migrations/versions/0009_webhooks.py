@@ -109,5 +109,5 @@ def _enum(name: str, *values: str) -> sa.Enum:
 
 
 def _index(name: str, *columns: str, where: sa.TextClause | None = None) -> None:
-    only = {} if where is None else {"postgresql_where": where, "sqlite_where": where}
-    op.create_index(f"ix_webhook_delivery_{name}", "webhook_delivery", list(columns), unique=False, **only)
+    index, table = f"ix_webhook_delivery_{name}", "webhook_delivery"
+    op.create_index(index, table, list(columns), unique=False, postgresql_where=where, sqlite_where=where)
