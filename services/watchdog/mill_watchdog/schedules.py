@@ -10,6 +10,7 @@ from mill_common.resources import Resources
 from mill_common.runs import Result, Run
 from mill_watchdog.orphans import delete_orphans
 from mill_watchdog.uploads import expire_uploads
+from mill_watchdog.webhooks.retention import forget_webhooks
 
 REPAIRS = "queue_repairs"  # what the fast loop finds, added up by the hour
 
@@ -30,5 +31,6 @@ SWEEPS = {
         Sweep("old_jobs", "0 2 * * *", delete_old_jobs),
         Sweep("orphaned_objects", "30 3 * * *", delete_orphans),
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
+        Sweep("old_webhooks", "15 4 * * *", forget_webhooks),
     )
 }

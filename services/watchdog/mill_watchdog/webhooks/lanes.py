@@ -1,0 +1,76 @@
+"""How many requests each endpoint may have under way, so that one slow receiver delays nobody else.
+
+An endpoint that is not known yet gets one, and one more for each quick success, up to an eighth of the threads.
+Whoever fails gets one. Receivers that are slow share a quarter of the threads, and those not known yet a half, so there
+are always some for those that are known to answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from uuid import UUID
+
+QUICK_S = 2.0  # an answer that takes longer makes a receiver slow
+REMEMBERED_MAX = 10_000
+
+
+class Pace(Enum):
+    """How an endpoint has answered, and one in how many threads may wait for all of its kind."""
+
+    QUICK = 1
+    UNKNOWN = 2
+    SLOW = 4
+
+
+class Lanes:
+    """The threads of one watchdog. Not safe for threads: its owner locks."""
+
+    def __init__(self, threads: int) -> None:
+        self.free_threads = threads
+        self._most = max(1, threads // 8)
+        self._free: dict[Pace, int] = {pace: max(1, threads // pace.value) for pace in (Pace.UNKNOWN, Pace.SLOW)}
+        self._busy: Counter[UUID] = Counter()
+        self._paces: dict[UUID, Pace] = {}
+        self._limits: dict[UUID, int] = {}
+
+    def room(self, endpoint_id: UUID) -> int:
+        """How many more requests the endpoint may have now."""
+        of_kind = self._free.get(self._pace(endpoint_id), self.free_threads)
+        return max(0, min(self._limits.get(endpoint_id, 1) - self._busy[endpoint_id], of_kind, self.free_threads))
+
+    def take(self, endpoint_id: UUID, count: int) -> None:
+        """Begin `count` requests."""
+        self._busy[endpoint_id] += count
+        self.free_threads -= count
+        self._count(endpoint_id, -count)
+
+    def leave(self, endpoint_id: UUID, count: int = 1) -> None:
+        """End `count` requests."""
+        self.take(endpoint_id, -count)
+        if self._busy[endpoint_id] <= 0:
+            del self._busy[endpoint_id]
+
+    def learn(self, endpoint_id: UUID, *, took_s: float, succeeded: bool) -> None:
+        """Say how a request went that is under way still."""
+        is_slow = took_s > QUICK_S
+        self._count(endpoint_id, self._busy[endpoint_id])
+        self._paces[endpoint_id] = Pace.SLOW if is_slow else Pace.QUICK
+        self._count(endpoint_id, -self._busy[endpoint_id])
+        limit = self._limits.get(endpoint_id, 1)
+        self._limits[endpoint_id] = min(limit + 1, self._most) if succeeded and not is_slow else 1
+        if len(self._limits) > REMEMBERED_MAX:
+            self._forget()
+
+    def _pace(self, endpoint_id: UUID) -> Pace:
+        return self._paces.get(endpoint_id, Pace.UNKNOWN)
+
+    def _count(self, endpoint_id: UUID, more: int) -> None:
+        pace = self._pace(endpoint_id)
+        if pace in self._free:
+            self._free[pace] += more
+
+    def _forget(self) -> None:
+        """Meet everybody again as a stranger who has nothing under way."""
+        self._limits = {known: limit for known, limit in self._limits.items() if known in self._busy}
+        self._paces = {known: pace for known, pace in self._paces.items() if known in self._busy}
