@@ -46,11 +46,9 @@ def receiving(folder: Path) -> Iterator[Receiver]:
     """Run a receiver until the block ends."""
     journal, secrets = folder / "journal.jsonl", folder / "secrets.txt"
     argv = [sys.executable, str(SCRIPT), str(journal), str(secrets)]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        yield Receiver(int(process.stdout.readline()), journal, secrets)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield Receiver(int(process.stdout.readline()), journal, secrets)
+        finally:
+            process.kill()

@@ -15,6 +15,7 @@ from mill_api.auth import Caller, Forbidden
 from mill_api.fields import tidy_filename
 from mill_api.resources import Resources
 from mill_api.uploads import UploadTooLarge
+from mill_api.webhooks.request import JobWebhook
 from mill_common.clock import db_now
 from mill_common.errors import SourceMissing
 from mill_common.models import Job, Upload
@@ -84,10 +85,13 @@ class JobRequest(BaseModel):
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict, max_length=50, description="The client's own; given back unchanged."
     )
+    webhook: JobWebhook | None = Field(default=None, description="A URL to be told of this job alone.")
 
     def digest(self) -> str:
         """SHA-256 of what is asked for, hexadecimal; the same however it is written down, and whatever the upload."""
         asked = self.model_dump(mode="json", exclude={"source": {"upload_id"}})
+        if self.webhook is None:
+            del asked["webhook"]  # requests that came before there was such a field keep their digests
         plain = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(plain.encode()).hexdigest()
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from starlette.requests import Request
 
-from mill_api.auth import Forbidden, caller
+from mill_api.auth import Caller, Forbidden, caller
 from mill_api.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
 from mill_api.job_request import JobRequest, new_job
 from mill_api.job_view import JobView, read_view
@@ -19,9 +19,12 @@ from mill_api.openapi import Reply, operation
 from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
 from mill_api.uploads import UploadTooLarge
+from mill_api.webhooks.request import check_url, job_endpoint
 from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
+from mill_common.hooks.secrets import new_secret
 from mill_common.models import Job
+from mill_common.outgoing import AddressRefused
 from mill_common.queue import (
     JobEnded,
     JobNotFailed,
@@ -64,12 +67,16 @@ class Deletion(BaseModel):
     headers=[IDEMPOTENCY_KEY],
     returns=JobView,
     also={200: "The same request came before; this is its job."},
-    raises=[Forbidden, SourceMissing, UploadTooLarge, IdempotencyMismatch, StorageUnavailable],
+    raises=[Forbidden, SourceMissing, UploadTooLarge, IdempotencyMismatch, StorageUnavailable, AddressRefused],
 )
 def create_job(request: Request, body: JobRequest) -> Reply[JobView]:
     """Accept a video for processing."""
-    job_id, is_new = _accept(request, body)
+    hook = body.webhook
+    secret = (hook.secret or new_secret()) if hook else ""
+    job_id, is_new = _accept(request, body, secret)
     view = read_view(request, job_id, already_existed=not is_new)
+    if is_new and hook and hook.secret is None:
+        view.webhook_secret = secret
     return Reply(view, status=201 if is_new else 200, headers={"Location": path("jobs", job_id)})
 
 
@@ -124,15 +131,17 @@ def delete_job_and_files(request: Request, job_id: UUID, query: DeleteQuery) -> 
     return Deletion(job_id=job_id, deleted=True, files_deleted=deleted)
 
 
-def _accept(request: Request, body: JobRequest) -> tuple[UUID, bool]:
+def _accept(request: Request, body: JobRequest, secret: str) -> tuple[UUID, bool]:
     wired, owner = resources(request), caller(request)
+    if body.webhook:
+        check_url(wired.settings, body.webhook.url)
     key = request.headers.get(IDEMPOTENCY_KEY.name)
     with wired.database.read() as session:
         earlier = earlier_job(session, owner.owner_id, key, body)
     if earlier is not None:
         return earlier, False
     try:
-        return _enqueue(wired, new_job(wired, owner, body, key), body)
+        return _enqueue(wired, owner, new_job(wired, owner, body, key), body, secret)
     except IntegrityError:
         # Two requests raced, or the upload was removed this moment.
         with wired.database.read() as session:
@@ -142,7 +151,7 @@ def _accept(request: Request, body: JobRequest) -> tuple[UUID, bool]:
         return earlier, False
 
 
-def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
+def _enqueue(wired: Resources, owner: Caller, job: Job, body: JobRequest, secret: str) -> tuple[UUID, bool]:
     job_id = job.id
     plain = job.model_dump(exclude_unset=True) | {"id": job_id}
 
@@ -150,6 +159,8 @@ def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
         earlier = earlier_job(session, job.owner_id, job.idempotency_key, body)
         if earlier is not None:
             return earlier, False, frozenset()
+        if body.webhook:
+            session.add(job_endpoint(owner, body.webhook, job_id, secret))
         # A fresh row each time: the transaction may be repeated.
         return job_id, True, enqueue_job(session, Job(**plain), wired.queue.policy)
 

@@ -6,6 +6,8 @@ from mill_api import direct_uploads, health, jobs, keys, listing, objects, outpu
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.openapi import Endpoint
+from mill_api.webhooks import deliveries
+from mill_api.webhooks import endpoints as hooks
 
 STREAM = "/stream/{job_id}/{token}/{name:path}"
 
@@ -25,9 +27,26 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/jobs/{{job_id}}/retry", authorise, post=jobs.retry_failed_job),
         Endpoint(f"{API}/jobs/{{job_id}}/outputs", authorise, get=outputs.list_outputs),
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
+        Endpoint(f"{API}/jobs/{{job_id}}/deliveries", authorise, get=deliveries.list_job_deliveries),
+        *_webhooks(f"{API}/webhooks"),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint("/health", authorise, get=health.health),
         Endpoint("/livez", authorise, get=health.livez),
         Endpoint("/readyz", authorise, get=health.readyz),
+    ]
+
+
+def _webhooks(base: str) -> list[Endpoint]:
+    one = f"{base}/{{webhook_id}}"
+    sent = f"{one}/deliveries"
+    return [
+        Endpoint(base, authorise, get=hooks.list_webhooks, post=hooks.create_webhook),
+        Endpoint(one, authorise, get=hooks.get_webhook, patch=hooks.change_webhook, delete=hooks.delete_webhook),
+        Endpoint(f"{one}/rotate-secret", authorise, post=hooks.rotate_webhook_secret),
+        Endpoint(f"{one}/test", authorise, post=hooks.send_test_event),
+        Endpoint(f"{one}/recover", authorise, post=deliveries.recover_deliveries),
+        Endpoint(sent, authorise, get=deliveries.list_deliveries),
+        Endpoint(f"{sent}/{{delivery_id}}", authorise, get=deliveries.get_delivery),
+        Endpoint(f"{sent}/{{delivery_id}}/redeliver", authorise, post=deliveries.redeliver_now),
     ]
