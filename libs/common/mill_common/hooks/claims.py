@@ -76,10 +76,11 @@ def lapse(session: Session, *, limit: int = 500) -> int:
         .order_by(col(WebhookDelivery.lease_until))
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("dead")
     )
     rows = session.execute(
         update(WebhookDelivery)
-        .where(col(WebhookDelivery.id).in_(dead.scalar_subquery()), _sending())
+        .where(col(WebhookDelivery.id).in_(select(dead.c.id)), _sending())
         .values(status=DeliveryStatus.PENDING, next_at=db_now(), lease_until=None, worker=None)
         .returning(col(WebhookDelivery.id), col(WebhookDelivery.epoch))
     ).all()
@@ -94,16 +95,18 @@ def held(claim: DeliveryClaim) -> ColumnElement[bool]:
 
 
 def _take(session: Session, endpoint_id: UUID, count: int, worker: str, lease_s: float) -> Sequence[WebhookDelivery]:
+    # In a WITH: PostgreSQL may do a subquery several times over, and then its LIMIT is none.
     due = (
         select(col(WebhookDelivery.id))
         .where(_of(endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now())
         .order_by(col(WebhookDelivery.next_at), col(WebhookDelivery.id))
         .limit(count)
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
     taken = (
         update(WebhookDelivery)
-        .where(col(WebhookDelivery.id).in_(due.scalar_subquery()), _pending())
+        .where(col(WebhookDelivery.id).in_(select(due.c.id)), _pending())
         .values(
             status=DeliveryStatus.SENDING,
             epoch=WebhookDelivery.epoch + 1,
