@@ -49,7 +49,7 @@ def _cancelled(kennel: Kennel) -> UUID:
     """A job whose cancellation is to be told of; the delivery's id."""
     kennel.desk.cancel(kennel.desk.job())
     with kennel.database.read() as session:
-        return session.scalars(select(WebhookDelivery.id).order_by(col(WebhookDelivery.id).desc())).all()[0]
+        return session.scalars(select(WebhookDelivery).order_by(col(WebhookDelivery.id).desc())).all()[0].id
 
 
 def _row(kennel: Kennel, delivery: UUID) -> WebhookDelivery:

@@ -6,7 +6,6 @@ Source: https://www.standardwebhooks.com, specification 1.0.0.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -58,5 +57,5 @@ def _signature(secret: str, signed: bytes) -> str:
 def _key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError("takes whsec_ and the base64 of 24 to 64 bytes") from error
