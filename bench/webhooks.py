@@ -27,6 +27,7 @@ from mill_common.models.webhooks import DeliveryStatus, WebhookEvent
 ENDPOINTS = 100
 HANGING = 10
 EACH = 100  # deliveries to an endpoint
+TURNS = 2
 GOAL = 1.2
 GIVE_UP_S = 900.0
 
@@ -34,8 +35,13 @@ GIVE_UP_S = 900.0
 def run(folder: Path) -> list[Result]:
     """How long 90 endpoints wait for 9,000 deliveries beside 10 that hang, over how long they wait without those."""
     with Postgres() as postgres:
-        alone = _took_s(postgres, folder / "alone", hanging=0)
-        beside = _took_s(postgres, folder / "beside", hanging=HANGING)
+        # In turn, and the better of each: what else the machine does is not what is measured.
+        took = [
+            [_took_s(postgres, folder / f"{turn}-{hanging}", hanging=hanging) for hanging in (HANGING, 0)]
+            for turn in range(TURNS)
+        ]
+    beside, alone = (min(times) for times in zip(*took, strict=True))
+    print("\n".join(f"beside {one:.1f} s, alone {other:.1f} s" for one, other in took), file=sys.stderr)
     return [Result("webhooks_beside_hanging", beside / alone, "×", GOAL, "the same endpoints without the 10 that hang")]
 
 
@@ -100,5 +106,5 @@ def _await_delivered(database: Database, count: int) -> None:
         with database.read() as session:
             if (session.scalar(delivered) or 0) >= count:
                 return
-        time.sleep(0.5)
+        time.sleep(1.0)
     raise RuntimeError(f"{count} deliveries were not made within {GIVE_UP_S:.0f} s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -28,24 +29,41 @@ def test_a_stranger_gets_one_request_and_more_with_every_quick_success() -> None
     assert lanes.room(A) == 8
 
 
-@pytest.mark.parametrize(("took_s", "succeeded"), [(0.1, False), (QUICK_S * 2, True), (15.0, False)])
-def test_who_fails_or_is_slow_gets_one_again(took_s: float, succeeded: bool) -> None:
+@pytest.mark.parametrize("took_s", [0.1, 15.0])
+def test_who_fails_gets_one_again(took_s: float) -> None:
     lanes = Lanes(64)
     _known(lanes, A, took_s=0.1, times=5)
-    _known(lanes, A, took_s=took_s, succeeded=succeeded)
+    _known(lanes, A, took_s=took_s, succeeded=False)
     assert lanes.room(A) == 1
 
 
-def test_the_slow_share_a_quarter_and_strangers_a_half() -> None:
-    lanes = Lanes(8)
-    slow = [UUID(int=10 + number) for number in range(8)]
-    for endpoint in slow:
-        _known(lanes, endpoint, took_s=15.0)
-    strangers = [UUID(int=30 + number) for number in range(8)]
-    for endpoint in [*slow, *strangers]:
-        lanes.take(endpoint, lanes.room(endpoint))
-    assert lanes.free_threads == 8 - 2 - 4
-    assert [lanes.room(endpoint) for endpoint in (slow[7], strangers[7])] == [0, 0]
+def test_who_is_slow_gets_half_as_many() -> None:
+    lanes = Lanes(64)
+    _known(lanes, A, took_s=0.1, times=5)
+    assert lanes.room(A) == 6
+    _known(lanes, A, took_s=QUICK_S * 2)
+    assert lanes.room(A) == 3
+
+
+def _seen(lanes: Lanes, first: int, **how: Any) -> list[UUID]:
+    """Eight endpoints that went like this."""
+    found = [UUID(int=first + number) for number in range(8)]
+    for endpoint in found:
+        if how:
+            _known(lanes, endpoint, **how)
+    return found
+
+
+def test_each_kind_has_a_share_and_the_rest_is_for_those_that_answer() -> None:
+    lanes = Lanes(16)
+    hanging = _seen(lanes, 10, took_s=15.0, succeeded=False)
+    slow = _seen(lanes, 20, took_s=15.0)
+    quick = _seen(lanes, 30, took_s=0.1)
+    strangers = _seen(lanes, 40)
+    for endpoint, left in zip((hanging, slow, strangers), (14, 10, 2), strict=True):
+        for each in endpoint:
+            lanes.take(each, lanes.room(each))
+        assert (lanes.free_threads, lanes.room(endpoint[7]), lanes.room(quick[0])) == (left, 0, 2)
 
 
 def test_room_is_given_back_as_it_was_taken_even_if_the_pace_changed_between() -> None:

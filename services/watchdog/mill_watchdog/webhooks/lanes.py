@@ -1,8 +1,8 @@
 """How many requests each endpoint may have under way, so that one slow receiver delays nobody else.
 
 An endpoint that is not known yet gets one, and one more for each quick success, up to an eighth of the threads.
-Whoever fails gets one. Receivers that are slow share a quarter of the threads, and those not known yet a half, so there
-are always some for those that are known to answer.
+Whoever fails gets one. Those not known yet share a half of the threads, those that are slow a quarter, and those that
+hang an eighth, so there are always some for those that are known to answer. Who is slow does not wait behind who hangs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from enum import Enum
 from uuid import UUID
 
-QUICK_S = 2.0  # an answer that takes longer makes a receiver slow
+QUICK_S = 3.0  # an answer that takes longer makes a receiver slow
 REMEMBERED_MAX = 10_000
 
 
@@ -20,7 +20,8 @@ class Pace(Enum):
 
     QUICK = 1
     UNKNOWN = 2
-    SLOW = 4
+    SLOW = 4  # took long, and took it
+    HANGING = 8  # took long for nothing
 
 
 class Lanes:
@@ -29,7 +30,7 @@ class Lanes:
     def __init__(self, threads: int) -> None:
         self.free_threads = threads
         self._most = max(1, threads // 8)
-        self._free: dict[Pace, int] = {pace: max(1, threads // pace.value) for pace in (Pace.UNKNOWN, Pace.SLOW)}
+        self._free: dict[Pace, int] = {pace: max(1, threads // pace.value) for pace in Pace if pace is not Pace.QUICK}
         self._busy: Counter[UUID] = Counter()
         self._paces: dict[UUID, Pace] = {}
         self._limits: dict[UUID, int] = {}
@@ -53,12 +54,13 @@ class Lanes:
 
     def learn(self, endpoint_id: UUID, *, took_s: float, succeeded: bool) -> None:
         """Say how a request went that is under way still."""
-        is_slow = took_s > QUICK_S
+        pace = Pace.QUICK if took_s <= QUICK_S else Pace.SLOW if succeeded else Pace.HANGING
         self._count(endpoint_id, self._busy[endpoint_id])
-        self._paces[endpoint_id] = Pace.SLOW if is_slow else Pace.QUICK
+        self._paces[endpoint_id] = pace
         self._count(endpoint_id, -self._busy[endpoint_id])
         limit = self._limits.get(endpoint_id, 1)
-        self._limits[endpoint_id] = min(limit + 1, self._most) if succeeded and not is_slow else 1
+        more = min(limit + 1, self._most) if pace is Pace.QUICK else max(1, limit // 2)
+        self._limits[endpoint_id] = more if succeeded else 1
         if len(self._limits) > REMEMBERED_MAX:
             self._forget()
 
