@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import clips, job, transcription, upload, watchers
+from bench import clips, job, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -15,6 +15,7 @@ BENCHES = {
     "upload": upload.run,
     "transcription": transcription.run,
     "watchers": watchers.run,
+    "webhooks": webhooks.run,
 }
 
 

@@ -15,6 +15,7 @@ _IN_TEXT = (
     (re.compile(r"(?i)([?&](?:x-amz-)?(?:signature|sig|token|credential|key)=)[^&\s\"']+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]+"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(mill_[0-9A-Za-z]+_)[0-9A-Za-z]{8,}"), rf"\1{HIDDEN}"),  # our own keys keep what people know
+    (re.compile(r"\b(whsec_)[0-9A-Za-z+/=]+"), rf"\1{HIDDEN}"),
 )
 
 

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mill_common.outgoing.addresses import parse_networks
 
 RATE = r"^(off|[1-9][0-9]{0,8}/([1-9][0-9]{0,8} )?(second|minute|hour|day)s?)$"
 
@@ -102,6 +104,14 @@ class Settings(BaseSettings):
     rate_signed: str = Field(default="6000/minute", pattern=RATE)  # an address with signed links and streams
     rate_stranger: str = Field(default="120/minute", pattern=RATE)  # an address without a valid key
 
+    # Webhooks
+    webhook_networks: str = ""  # CIDR networks, comma-separated, that webhooks may reach besides public ones
+    webhook_threads: int = Field(default=32, ge=4, le=256)  # requests of one watchdog at a time
+    webhook_timeout_s: float = Field(default=15.0, gt=0, le=60)  # for a receiver to answer
+    webhook_poll_s: float = Field(default=1.0, gt=0)
+    webhook_lease_s: float = Field(default=60.0, gt=0)  # unheard of for so long, a watchdog's deliveries are sent again
+    webhook_keep_days: int = Field(default=30, ge=1, le=365)  # how long what was sent can be looked up
+
     # What is done on a schedule
     schedule_timezone: str = "UTC"  # whose wall clock schedules follow, such as Europe/Berlin
     stuck_after_minutes: int = Field(default=120, ge=30, le=1440)
@@ -114,6 +124,12 @@ class Settings(BaseSettings):
     sentry_dsn: SecretStr | None = None
     sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1)
     environment: str = "production"
+
+    @field_validator("source_networks", "webhook_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        parse_networks(text)  # at the start of the process, not at the first request
+        return text
 
     @model_validator(mode="after")
     def _on_one_machine(self) -> Self:

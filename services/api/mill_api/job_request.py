@@ -15,6 +15,7 @@ from mill_api.fields import LINE, tidy_filename
 from mill_api.resources import Resources
 from mill_api.room import UploadTooLarge
 from mill_api.same_job import digest, source_mark, spec_hash
+from mill_api.webhooks.request import JobWebhook
 from mill_common.clock import db_now
 from mill_common.errors import SourceMissing
 from mill_common.models import Job, Upload
@@ -85,6 +86,7 @@ class JobRequest(BaseModel):
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default_factory=dict, max_length=50, description="The client's own; given back unchanged."
     )
+    webhook: JobWebhook | None = Field(default=None, description="A URL to be told of this job alone.")
 
     collection: Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)] | None = Field(
         default=None, description="A name of the client's own under which the job is filed."

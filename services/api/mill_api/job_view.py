@@ -68,6 +68,9 @@ class JobView(BaseModel):
     collection: str | None = Field(description="The name under which its owner files it.")
     user_metadata: dict[str, str | bool | int | float | None]
     error: ErrorView | None
+    webhook_secret: str | None = Field(
+        default=None, description="What signs for the job's own webhook: in the answer that made the job, never again."
+    )
 
 
 def read_view(request: Request, job_id: UUID, *, already_existed: bool = False) -> JobView:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from starlette.requests import Request
 
-from mill_api.auth import Forbidden, caller
+from mill_api.auth import Caller, Forbidden, caller
 from mill_api.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
 from mill_api.job_request import JobRequest, new_job
 from mill_api.job_view import JobView, read_view
@@ -21,9 +21,12 @@ from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
 from mill_api.room import UploadTooLarge
 from mill_api.same_job import same_job
+from mill_api.webhooks.request import check_url, job_endpoint
 from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
+from mill_common.hooks.secrets import new_secret
 from mill_common.models import Job
+from mill_common.outgoing import AddressRefused
 from mill_common.queue import (
     JobEnded,
     JobNotFailed,
@@ -75,6 +78,7 @@ class Deletion(BaseModel):
         StorageQuotaExceeded,
         JobsQuotaExceeded,
         StorageUnavailable,
+        AddressRefused,
     ],
 )
 def create_job(request: Request, body: JobRequest) -> Reply[JobView]:
@@ -83,8 +87,12 @@ def create_job(request: Request, body: JobRequest) -> Reply[JobView]:
     Without an `Idempotency-Key`, a source that the owner has had made into the same outputs already, or is having made,
     gives that job, unless `force` is set. A failed or cancelled job does not count.
     """
-    job_id, is_new = _accept(request, body)
+    hook = body.webhook
+    secret = (hook.secret or new_secret()) if hook else ""
+    job_id, is_new = _accept(request, body, secret)
     view = read_view(request, job_id, already_existed=not is_new)
+    if is_new and hook and hook.secret is None:
+        view.webhook_secret = secret
     return Reply(view, status=201 if is_new else 200, headers={"Location": path("jobs", job_id)})
 
 
@@ -140,25 +148,27 @@ def delete_job_and_files(request: Request, job_id: UUID, query: DeleteQuery) -> 
     return Deletion(job_id=job_id, deleted=True, files_deleted=deleted)
 
 
-def _accept(request: Request, body: JobRequest) -> tuple[UUID, bool]:
-    wired, owner = resources(request), caller(request)
+def _accept(request: Request, body: JobRequest, secret: str) -> tuple[UUID, bool]:
+    wired, client = resources(request), caller(request)
+    if body.webhook:
+        check_url(wired.settings, body.webhook.url)
     key = request.headers.get(IDEMPOTENCY_KEY.name)
     with wired.database.read() as session:
-        earlier = earlier_job(session, owner.owner_id, key, body)
+        earlier = earlier_job(session, client.owner_id, key, body)
     if earlier is not None:
         return earlier, False
     try:
-        return _enqueue(wired, new_job(wired, owner, body, key), body)
+        return _enqueue(wired, client, new_job(wired, client, body, key), body, secret)
     except IntegrityError:
         # Two requests raced, or the upload was removed this moment.
         with wired.database.read() as session:
-            earlier = earlier_job(session, owner.owner_id, key, body)
+            earlier = earlier_job(session, client.owner_id, key, body)
         if earlier is None:
             raise SourceMissing from None
         return earlier, False
 
 
-def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
+def _enqueue(wired: Resources, client: Caller, job: Job, body: JobRequest, secret: str) -> tuple[UUID, bool]:
     job_id = job.id
     plain = job.model_dump(exclude_unset=True) | {"id": job_id}
 
@@ -170,6 +180,8 @@ def _enqueue(wired: Resources, job: Job, body: JobRequest) -> tuple[UUID, bool]:
         if earlier is not None:
             return earlier, False, frozenset()
         limits = admit_job(session, owner, wired.settings)
+        if body.webhook:
+            session.add(job_endpoint(client, body.webhook, job_id, secret))
         # A fresh row each time: the transaction may be repeated.
         queues = enqueue_job(session, Job(**plain), wired.queue.policy, limits)
         write_labels(session, job_id, job.owner_id, job.user_metadata)

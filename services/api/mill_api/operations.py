@@ -26,6 +26,8 @@ from mill_api.links import API
 from mill_api.live import events
 from mill_api.openapi import Endpoint
 from mill_api.usage import view
+from mill_api.webhooks import deliveries
+from mill_api.webhooks import endpoints as hooks
 
 TUS = {"Tus-Resumable": tus.VERSION}
 STREAM = "/stream/{job_id}/{token}/{name:path}"
@@ -81,9 +83,26 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/events/tickets", authorise, post=events.create_ticket),
         Endpoint(f"{API}/events/{{job_id}}/progress", authorise, get=events.watch_job),
         Endpoint(f"{API}/usage", authorise, get=view.get_usage),
+        Endpoint(f"{API}/jobs/{{job_id}}/deliveries", authorise, get=deliveries.list_job_deliveries),
+        *_webhooks(f"{API}/webhooks"),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint("/health", authorise, get=health.health),
         Endpoint("/livez", authorise, get=health.livez),
         Endpoint("/readyz", authorise, get=health.readyz),
+    ]
+
+
+def _webhooks(base: str) -> list[Endpoint]:
+    one = f"{base}/{{webhook_id}}"
+    sent = f"{one}/deliveries"
+    return [
+        Endpoint(base, authorise, get=hooks.list_webhooks, post=hooks.create_webhook),
+        Endpoint(one, authorise, get=hooks.get_webhook, patch=hooks.change_webhook, delete=hooks.delete_webhook),
+        Endpoint(f"{one}/rotate-secret", authorise, post=hooks.rotate_webhook_secret),
+        Endpoint(f"{one}/test", authorise, post=hooks.send_test_event),
+        Endpoint(f"{one}/recover", authorise, post=deliveries.recover_deliveries),
+        Endpoint(sent, authorise, get=deliveries.list_deliveries),
+        Endpoint(f"{sent}/{{delivery_id}}", authorise, get=deliveries.get_delivery),
+        Endpoint(f"{sent}/{{delivery_id}}/redeliver", authorise, post=deliveries.redeliver_now),
     ]

@@ -38,6 +38,7 @@ def _do(settings: Settings, name: str | None) -> int:
         if name is None:
             once.repair()
             once.keep_schedules()
+            once.deliver()
             return 0
         result = once.run_now(name)
     sys.stdout.write(json.dumps({"status": "completed" if result is not None else "failed", **(result or {})}) + "\n")

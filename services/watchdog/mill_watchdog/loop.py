@@ -17,6 +17,7 @@ from mill_common.runs import Result, add_to_hour
 from mill_watchdog.contact import Contact
 from mill_watchdog.scheduler import Scheduler
 from mill_watchdog.schedules import REPAIRS
+from mill_watchdog.webhooks import Deliverer
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +25,8 @@ log = structlog.get_logger(__name__)
 class Watchdog:
     """Every `sweep_s` seconds: take tasks from dead workers, send lost wake-ups again, do what is due.
 
-    Any number may run at once. What one of them has mended, the others no longer find. Repairs and schedules have a
-    thread each, because a sweep that takes an hour must not keep a dead worker's task waiting.
+    Any number may run at once. What one of them has mended, the others no longer find. Repairs, schedules and
+    webhooks have threads of their own, because a sweep that takes an hour must not keep a dead worker's task waiting.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -35,6 +36,7 @@ class Watchdog:
         self._stopping = threading.Event()
         self._contact = Contact(resources.database, lease_s=settings.lease_s, sweep_s=settings.sweep_s)
         self._scheduler = Scheduler(resources, self._stopping)
+        self._deliverer = Deliverer(resources)
         loops = {"watchdog": self.repair, "schedules": self.keep_schedules}
         self._threads = [
             threading.Thread(target=self._forever, args=(work,), name=name, daemon=True) for name, work in loops.items()
@@ -44,10 +46,12 @@ class Watchdog:
         """Begin to watch; the first sweep is at once."""
         for thread in self._threads:
             thread.start()
+        self._deliverer.start()
 
     def stop(self) -> None:
         """Finish the step at hand, hand back the run at hand, and stop."""
         self._stopping.set()
+        self._deliverer.stop()
         for thread in self._threads:
             thread.join()
 
@@ -64,6 +68,10 @@ class Watchdog:
     def keep_schedules(self) -> None:
         """Do what is due, once."""
         self._scheduler.tick(may_judge=self._contact.may_judge)
+
+    def deliver(self) -> None:
+        """Send the webhooks that are due, once."""
+        self._deliverer.once()
 
     def run_now(self, name: str, parameters: Mapping[str, Any] | None = None) -> Result | None:
         """Do one schedule's work at once; see `Scheduler.run_now`."""

@@ -11,6 +11,7 @@ from mill_common.runs import Result, Run
 from mill_common.speed_survey import measure_speeds
 from mill_watchdog.orphans import delete_orphans
 from mill_watchdog.uploads import expire_uploads
+from mill_watchdog.webhooks.retention import forget_webhooks
 
 REPAIRS = "queue_repairs"  # what the fast loop finds, added up by the hour
 
@@ -32,5 +33,6 @@ SWEEPS = {
         Sweep("orphaned_objects", "30 3 * * *", delete_orphans),
         Sweep("step_speeds", "*/10 * * * *", measure_speeds),
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
+        Sweep("old_webhooks", "15 4 * * *", forget_webhooks),
     )
 }

@@ -10,6 +10,7 @@ from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
 from mill_common.models.usage import Usage
+from mill_common.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "ApiKey",
@@ -26,4 +27,7 @@ __all__ = [
     "TaskNeed",
     "Upload",
     "Usage",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

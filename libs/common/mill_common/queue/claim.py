@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, insert, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
+from mill_common.hooks.events import note_status
 from mill_common.models import Attempt, Job, Task
 from mill_common.queue.predicates import claimable
 from mill_common.queue.types import Claim, JobFacts
@@ -39,8 +40,10 @@ def claim(session: Session, *, queue: str, worker: str, lease_s: float) -> Claim
     if task.owner_id == turn.owner_id and task.id != turn.id:
         _swap_share(session, turn.id, task)
     session.execute(insert(Attempt).values(task_id=task.id, epoch=task.epoch, worker=worker))
-    _begin_job(session, task)
+    began = _begin_job(session, task)
     job = session.get_one(Job, task.job_id)
+    if began:
+        note_status(session, job, JobStatus.QUEUED)
     return _claim_of(task, job)
 
 
@@ -80,7 +83,7 @@ def _swap_share(session: Session, turn_id: UUID, taken: Task) -> None:
     session.execute(update(Task).where(col(Task.id) == waiting.scalar_subquery()).values(share=taken.share))
 
 
-def _begin_job(session: Session, task: Task) -> None:
+def _begin_job(session: Session, task: Task) -> bool:
     # Skipping a locked job keeps claims from ever waiting for one; the next roll-up then sets the status.
     waiting = (
         select(col(Job.id))
@@ -88,11 +91,12 @@ def _begin_job(session: Session, task: Task) -> None:
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    session.execute(
+    begun = (
         update(Job)
         .where(col(Job.id) == waiting)
         .values(status=JobStatus.PROCESSING, started_at=db_now(), updated_at=db_now())
     )
+    return session.execute(begun.returning(col(Job.id))).first() is not None
 
 
 def _claim_of(task: Task, job: Job) -> Claim:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
+from mill_common.hooks.events import note_outputs
 from mill_common.models import Attempt, Job, Outcome, Output, Task, Upload
 from mill_common.queue.enqueue import add_tasks
 from mill_common.queue.policy import Policy
@@ -165,3 +166,4 @@ def _publish(session: Session, job: Job) -> None:
     shown = made & ~col(Output.intermediate) & (col(Output.kind) != SOURCE)
     session.execute(update(Output).where(shown).values(published_at=db_now()))
     session.execute(delete(Output).where(made, col(Output.intermediate)))
+    note_outputs(session, job)

@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost, TaskCancelled
+from mill_common.hooks.events import note_status
 from mill_common.models import Attempt, Job, Outcome, Task, TaskNeed
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import claimable
@@ -132,7 +133,9 @@ def roll_up_job(session: Session, job: Job) -> JobStatus:
         values["completed_at"] = db_now()
     elif status not in JOB_ENDED:
         values |= {"completed_at": None, "error_code": None, "error_message": None, "failed_task": None}
+    before = job.status
     write_job(session, job, **values)
+    note_status(session, job, before)
     return status
 
 

@@ -1,0 +1,78 @@
+"""How many requests each endpoint may have under way, so that one slow receiver delays nobody else.
+
+An endpoint that is not known yet gets one, and one more for each quick success, up to an eighth of the threads.
+Whoever fails gets one. Those not known yet share a half of the threads, those that are slow a quarter, and those that
+hang an eighth, so there are always some for those that are known to answer. Who is slow does not wait behind who hangs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from uuid import UUID
+
+QUICK_S = 3.0  # an answer that takes longer makes a receiver slow
+REMEMBERED_MAX = 10_000
+
+
+class Pace(Enum):
+    """How an endpoint has answered, and one in how many threads may wait for all of its kind."""
+
+    QUICK = 1
+    UNKNOWN = 2
+    SLOW = 4  # took long, and took it
+    HANGING = 8  # took long for nothing
+
+
+class Lanes:
+    """The threads of one watchdog. Not safe for threads: its owner locks."""
+
+    def __init__(self, threads: int) -> None:
+        self.free_threads = threads
+        self._most = max(1, threads // 8)
+        self._free: dict[Pace, int] = {pace: max(1, threads // pace.value) for pace in Pace if pace is not Pace.QUICK}
+        self._busy: Counter[UUID] = Counter()
+        self._paces: dict[UUID, Pace] = {}
+        self._limits: dict[UUID, int] = {}
+
+    def room(self, endpoint_id: UUID) -> int:
+        """How many more requests the endpoint may have now."""
+        of_kind = self._free.get(self._pace(endpoint_id), self.free_threads)
+        return max(0, min(self._limits.get(endpoint_id, 1) - self._busy[endpoint_id], of_kind, self.free_threads))
+
+    def take(self, endpoint_id: UUID, count: int) -> None:
+        """Begin `count` requests."""
+        self._busy[endpoint_id] += count
+        self.free_threads -= count
+        self._count(endpoint_id, -count)
+
+    def leave(self, endpoint_id: UUID, count: int = 1) -> None:
+        """End `count` requests."""
+        self.take(endpoint_id, -count)
+        if self._busy[endpoint_id] <= 0:
+            del self._busy[endpoint_id]
+
+    def learn(self, endpoint_id: UUID, *, took_s: float, succeeded: bool) -> None:
+        """Say how a request went that is under way still."""
+        pace = Pace.QUICK if took_s <= QUICK_S else Pace.SLOW if succeeded else Pace.HANGING
+        self._count(endpoint_id, self._busy[endpoint_id])
+        self._paces[endpoint_id] = pace
+        self._count(endpoint_id, -self._busy[endpoint_id])
+        limit = self._limits.get(endpoint_id, 1)
+        more = min(limit + 1, self._most) if pace is Pace.QUICK else max(1, limit // 2)
+        self._limits[endpoint_id] = more if succeeded else 1
+        if len(self._limits) > REMEMBERED_MAX:
+            self._forget()
+
+    def _pace(self, endpoint_id: UUID) -> Pace:
+        return self._paces.get(endpoint_id, Pace.UNKNOWN)
+
+    def _count(self, endpoint_id: UUID, more: int) -> None:
+        pace = self._pace(endpoint_id)
+        if pace in self._free:
+            self._free[pace] += more
+
+    def _forget(self) -> None:
+        """Meet everybody again as a stranger who has nothing under way."""
+        self._limits = {known: limit for known, limit in self._limits.items() if known in self._busy}
+        self._paces = {known: pace for known, pace in self._paces.items() if known in self._busy}
