@@ -6,8 +6,9 @@ from mill_api import direct_uploads, health, jobs, keys, listing, objects, outpu
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.openapi import Endpoint
+from mill_api.tus_headers import VERSION
 
-TUS = {"Tus-Resumable": tus.VERSION}
+TUS = {"Tus-Resumable": VERSION}
 STREAM = "/stream/{job_id}/{token}/{name:path}"
 
 
