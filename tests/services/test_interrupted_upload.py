@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -153,7 +153,7 @@ def _killed(upload: Upload, at: int) -> bool:
 def test_an_upload_whose_gateway_is_killed_three_times_arrives_whole(gateway: Gateway) -> None:
     upload = Upload(gateway)
     offsets = [0]
-    with upload.client:
+    with closing(upload.client):
         for kill in range(1, KILLS + 1):
             wait_for(partial(_killed, upload, SIZE * kill // (KILLS + 1)))
             gateway.start()
