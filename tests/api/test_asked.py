@@ -9,12 +9,17 @@ JOBS = "/api/v1/jobs"
 
 
 def test_a_bad_spec_points_at_each_field(ada: httpx.Client) -> None:
-    spec = {"renditions": [10], "audio": {"formats": ["flac"]}, "thumbnails": {"count": 99}, "transcript": {"x": 1}}
+    spec = {
+        "renditions": [10],
+        "audio": {"formats": ["mp3", "flac"]},
+        "thumbnails": {"count": 99},
+        "transcript": {"x": 1},
+    }
     answer = ada.post(JOBS, json={"source": {"upload_id": upload(ada)}, "spec": spec, "priority": 10})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert [error["loc"] for error in answer.json()["errors"]] == [
         ["body", "spec", "renditions", 0],
-        ["body", "spec", "audio", "formats", 0],
+        ["body", "spec", "audio", "formats", 1],
         ["body", "spec", "thumbnails", "count"],
         ["body", "spec", "transcript", "x"],
         ["body", "priority"],

@@ -25,11 +25,12 @@ from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.live import events
 from mill_api.openapi import Endpoint
+from mill_api.tus_headers import VERSION
 from mill_api.usage import view
 from mill_api.webhooks import deliveries
 from mill_api.webhooks import endpoints as hooks
 
-TUS = {"Tus-Resumable": tus.VERSION}
+TUS = {"Tus-Resumable": VERSION}
 STREAM = "/stream/{job_id}/{token}/{name:path}"
 
 

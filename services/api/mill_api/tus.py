@@ -5,14 +5,9 @@ Source: https://tus.io/protocols/resumable-upload
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from email.utils import format_datetime
-from typing import ClassVar
 from uuid import UUID
 
 from anyio import to_thread
@@ -25,39 +20,35 @@ from mill_api.body_stream import BodyStalled, BodyStream
 from mill_api.fields import tidy_filename
 from mill_api.limits import announced_size
 from mill_api.links import path, public
-from mill_api.openapi import Header, operation
+from mill_api.openapi import operation
 from mill_api.problems import Fault, MediaTypeUnsupported, RequestInvalid
 from mill_api.receiving import Checksum, ChecksumMismatch, Digests, Receiver, finish
 from mill_api.resources import Resources, resources
 from mill_api.resumable import Hold, UploadLocked, holding, look
 from mill_api.room import UploadTooLarge, room_of
+from mill_api.tus_headers import (
+    ALGORITHMS,
+    CHECKSUM,
+    CHUNK,
+    LENGTH,
+    METADATA,
+    OFFSET,
+    TUS,
+    VERSION,
+    ChecksumUnsupported,
+    TusVersionUnsupported,
+    check_version,
+    metadata,
+    read_checksum,
+    read_count,
+)
 from mill_api.uploads import BYTES, UploadInUse, UploadNotFound, delete_upload, media_type
 from mill_common.errors import PermanentError, StorageUnavailable
 from mill_common.ids import uuid7
 from mill_common.models import ResumableUpload, Upload
 from mill_common.quotas import StorageQuotaExceeded
 
-VERSION = "1.0.0"
-CHUNK = "application/offset+octet-stream"
-ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 EXTENSIONS = "creation,creation-with-upload,checksum,expiration,termination"
-METADATA_LENGTH = 4096  # characters
-
-TUS = Header("Tus-Resumable", "The protocol's version: 1.0.0.")
-LENGTH = Header("Upload-Length", "Bytes of the whole source.")
-METADATA = Header(
-    "Upload-Metadata", "Pairs of a key and a value in Base64; `filename` and `filetype` are used.", METADATA_LENGTH
-)
-OFFSET = Header("Upload-Offset", "Where the bytes of this request begin.")
-CHECKSUM = Header("Upload-Checksum", "An algorithm and the checksum of this request's bytes in Base64.")
-
-
-class TusVersionUnsupported(PermanentError):
-    """This server speaks version 1.0.0 of the tus protocol."""
-
-    code = "tus_version_unsupported"
-    status = 412
-    headers: ClassVar[Mapping[str, str]] = {"Tus-Version": VERSION}
 
 
 class OffsetMismatch(PermanentError):
@@ -69,13 +60,6 @@ class OffsetMismatch(PermanentError):
     def __init__(self, received: int | None = None) -> None:
         super().__init__(None if received is None else f"The upload is at offset {received}.")
         self.headers = {} if received is None else {"Upload-Offset": str(received)}
-
-
-class ChecksumUnsupported(PermanentError):
-    """The checksum is none that this server can check."""
-
-    code = "checksum_unsupported"
-    status = 400
 
 
 @operation(tag="uploads", status=204, scope=None)
@@ -114,11 +98,11 @@ def describe_tus_upload(request: Request, upload_id: UUID) -> Response:  # noqa:
 )
 async def create_resumable_upload(request: Request) -> Response:
     """Begin a resumable upload, perhaps with its first bytes. `Location` is where to go on with it."""
-    _check_version(request)
-    length = _count(request, LENGTH.name)
+    check_version(request)
+    length = read_count(request, LENGTH.name)
     if length == 0:
         raise RequestInvalid("The file is empty.", [Fault(loc=["header", LENGTH.name], message="takes 1 or more")])
-    checksum = _checksum(request)
+    checksum = read_checksum(request)
     row = await to_thread.run_sync(_create, request, length)
     headers = {"Location": public(resources(request).settings, path("uploads", "tus", row.id)), **_expires(row)}
     if request.headers.get("content-type") == CHUNK:
@@ -129,7 +113,7 @@ async def create_resumable_upload(request: Request) -> Response:
 @operation(tag="uploads", headers=[TUS], raises=[TusVersionUnsupported, UploadNotFound, StorageUnavailable])
 def look_at_resumable_upload(request: Request, upload_id: UUID) -> Response:
     """How much of a resumable upload is here to stay."""
-    _check_version(request)
+    check_version(request)
     wired, owner_id = resources(request), caller(request).owner_id
     with wired.database.read() as session:
         row, state = look(session, upload_id, owner_id)
@@ -163,10 +147,10 @@ def look_at_resumable_upload(request: Request, upload_id: UUID) -> Response:
 )
 async def continue_resumable_upload(request: Request, upload_id: UUID) -> Response:
     """Send more bytes, from the offset at which the upload is. They go to storage as they arrive."""
-    _check_version(request)
+    check_version(request)
     if request.headers.get("content-type") != CHUNK:
         raise MediaTypeUnsupported(f"Send {CHUNK}.")
-    offset, checksum = _count(request, OFFSET.name), _checksum(request)
+    offset, checksum = read_count(request, OFFSET.name), read_checksum(request)
     row = await to_thread.run_sync(_at, resources(request), upload_id, caller(request).owner_id, offset)
     return Response(status_code=204, headers=await _receive(request, row, offset, checksum))
 
@@ -179,7 +163,7 @@ async def continue_resumable_upload(request: Request, upload_id: UUID) -> Respon
 )
 def end_resumable_upload(request: Request, upload_id: UUID) -> None:
     """Remove a resumable upload, complete or not, that no job uses."""
-    _check_version(request)
+    check_version(request)
     delete_upload(request, upload_id)
 
 
@@ -187,7 +171,7 @@ def _create(request: Request, length: int) -> Upload:
     wired, owner_id = resources(request), caller(request).owner_id
     room_of(wired, owner_id).check(length)
     line = request.headers.get(METADATA.name)
-    named = _metadata(line or "")
+    named = metadata(line or "")
     upload_id = uuid7()
     kind = media_type(named.get("filetype", "")) or BYTES
     row = Upload(
@@ -239,44 +223,6 @@ async def _receive(request: Request, row: Upload, offset: int, checksum: Checksu
 def _finish_if_whole(hold: Hold, digest: str | None) -> None:
     if hold.received == hold.upload.size and hold.upload.completed_at is None:
         finish(hold, digest)
-
-
-def _check_version(request: Request) -> None:
-    if request.headers.get(TUS.name) != VERSION:
-        raise TusVersionUnsupported
-
-
-def _count(request: Request, name: str) -> int:
-    given = request.headers.get(name, "")
-    if not (given.isascii() and given.isdigit() and len(given) <= 16):
-        raise RequestInvalid(f"{name} takes a number of bytes.", [Fault(loc=["header", name], message="takes digits")])
-    return int(given)
-
-
-def _checksum(request: Request) -> Checksum | None:
-    given = request.headers.get(CHECKSUM.name)
-    if given is None:
-        return None
-    algorithm, _, digest = given.partition(" ")
-    if algorithm not in ALGORITHMS:
-        raise ChecksumUnsupported(f"{CHECKSUM.name} takes one of {', '.join(ALGORITHMS)}.")
-    try:
-        decoded = base64.b64decode(digest, validate=True)
-    except binascii.Error:
-        decoded = b""
-    if len(decoded) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
-        raise ChecksumUnsupported(f"{CHECKSUM.name} takes an algorithm, a space and Base64.")
-    return Checksum(algorithm, decoded)
-
-
-def _metadata(line: str) -> dict[str, str]:
-    """Pairs of `Upload-Metadata`; values are UTF-8."""
-    pairs = [pair.strip().partition(" ") for pair in line.split(",") if pair.strip()]
-    try:
-        return {key: base64.b64decode(value, validate=True).decode() for key, _, value in pairs}
-    except (binascii.Error, UnicodeDecodeError):
-        fault = Fault(loc=["header", METADATA.name], message="takes keys, each with a value in Base64")
-        raise RequestInvalid(f"{METADATA.name} is malformed.", [fault]) from None
 
 
 def _expires(row: Upload) -> dict[str, str]:

@@ -244,8 +244,6 @@ def test_parts_may_leave_gaps_and_the_last_written_counts(store: ObjectStore) ->
     last = store.store_part("gaps", upload_id, 5, b"the end")
     store.complete_multipart("gaps", upload_id, [first, last])
     assert b"".join(store.get("gaps")) == b"a" * PART_MIN + b"the end"
-    with pytest.raises(SourceMissing):
-        store.store_part("gaps", upload_id, 8, b"too late")
 
 
 SEGMENTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12) | st.sampled_from([".", "..", "+", "+=", "a"])

@@ -106,7 +106,7 @@ class ObjectStore(Protocol):
         """Store part `number` (from 1), in place of an earlier one. Numbers may leave gaps; their order counts.
 
         Raises:
-            SourceMissing: If there is no such upload (any more).
+            SourceMissing: If there is no such upload (any more) and the server looks: not every S3 server does.
         """
 
     def complete_multipart(self, key: str, upload_id: str, parts: Sequence[UploadPart]) -> ObjectStat:
