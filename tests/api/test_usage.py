@@ -126,6 +126,19 @@ def test_what_could_not_be_written_is_written_later(settings: Settings, tmp_path
     asyncio.run(flushed_twice())
 
 
+def test_what_is_written_twice_adds_up(settings: Settings) -> None:
+    async def flushed_twice() -> None:
+        database, key_id = Database(settings.database_url), uuid4()
+        for meter in (Meter(database, 1.0), Meter(database, 1.0)):
+            meter.note("ada", key_id, "GET /x", 0.01, Tally(requests=1, bytes_in=2))
+            await meter.flush()
+        with database.read() as session:
+            assert [(row.requests, row.bytes_in) for row in session.exec(select(Usage)).all()] == [(2, 4)]
+        database.close()
+
+    asyncio.run(flushed_twice())
+
+
 def test_requests_without_a_key_are_counted_for_nobody(gateway: Gateway, ada: httpx.Client) -> None:
     with gateway.client() as stranger:
         stranger.get("/api/v1/jobs")
