@@ -26,8 +26,8 @@ from faults.cluster import Cluster
 from faults.grounds import Grounds, migrated
 from faults.invariants import History, check
 from faults.processes import Process
-from faults.wire import Wire
 from sqlalchemy.exc import SQLAlchemyError
+from wire import Wire
 
 from mill_common.errors import MillError
 from mill_common.queue import JobEnded

@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 from faults.cluster import KEY, SPEC, Cluster
 from faults.recovery import Recovery
-from faults.wire import Wire
 from sqlalchemy import select
 from sqlmodel import col
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_client import Client, JobSpec, MillClientError
 from mill_common.models import Job

@@ -7,8 +7,8 @@ import time
 import pytest
 from faults.cluster import Cluster
 from faults.recovery import Recovery
-from faults.wire import Wire
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_common.models import Outcome
 from mill_common.states import TaskStatus

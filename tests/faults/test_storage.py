@@ -13,8 +13,8 @@ import pytest
 from faults.cluster import Cluster
 from faults.grounds import Mount
 from faults.recovery import Recovery
-from faults.wire import Wire
 from servers import S3
+from wire import Wire
 
 from mill_common.models import Outcome
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from faults.cluster import Cluster
 from faults.recovery import Recovery
-from faults.wire import Wire
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_common.models import Outcome
 

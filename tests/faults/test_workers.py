@@ -14,8 +14,8 @@ import pytest
 from faults.cluster import LEASE_S, SPEC, Cluster
 from faults.recovery import Recovery
 from faults.turnstile import ARGUMENTS
-from faults.wire import Wire
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_common.models import Outcome, Task
 from mill_common.queue import HEARTBEAT_TIMEOUT
