@@ -75,7 +75,7 @@ class Cluster:
         self._numbers = count(1)
         self._closing = threading.Event()
         self._clip = clip
-        self._source = ""
+        self._sources: dict[Path, str] = {}
         self._supervising = threading.Thread(target=self._supervise, daemon=True)
         self._supervising.start()
 
@@ -129,16 +129,21 @@ class Cluster:
         """Keep objects elsewhere. Before anything is started or handed in."""
         self.storage_url = self.settings["MILL_STORAGE_URL"] = url
 
-    def job(self, owner: str = "ada", *, wake: bool = True, spec: JobSpec = SPEC, **fields: Any) -> UUID:
-        """A job of the clip."""
-        if not self._source:
-            self.store.put_file("uploads/clip.mp4", self._clip, content_type="video/mp4")
-            self._source = "uploads/clip.mp4"
-        source: dict[str, Any] = {"source_key": self._source, "source_size": self._clip.stat().st_size}
+    def job(
+        self, owner: str = "ada", *, wake: bool = True, spec: JobSpec = SPEC, of: Path | None = None, **fields: Any
+    ) -> UUID:
+        """A job of the clip, or of another source."""
+        source: dict[str, Any] = self._uploaded(of or self._clip)
         job = self.desk.job(owner, spec=spec.model_dump(mode="json"), **(source | fields))
         if wake:
             self.dispatcher.wake("transcode")
         return job
+
+    def _uploaded(self, path: Path) -> dict[str, Any]:
+        if path not in self._sources:
+            self.store.put_file(f"uploads/{path.name}", path, content_type="application/octet-stream")
+            self._sources[path] = f"uploads/{path.name}"
+        return {"source_key": self._sources[path], "source_size": path.stat().st_size}
 
     def status(self, job: UUID) -> JobStatus:
         """A job's status."""
