@@ -229,12 +229,12 @@ class Cluster:
         return "\n".join(f"--- {p.log.name}\n{p.log.read_text(errors='replace')[-length:]}" for p in self.processes)
 
     def stop(self) -> None:
-        """SIGTERM to every process that has begun and still runs; they must end well."""
+        """SIGTERM to every process that still runs; they must end well."""
         self._closing.set()
         self._supervising.join()
-        running = [process for process in self.processes if process.alive]
-        codes = {process.log.name: process.stop() for process in running if process.has_begun}
-        assert not any(codes.values()), f"{codes}\n{self.logs()}"
+        begun = {process.log.name: process.has_begun for process in self.processes if process.alive}
+        codes = {process.log.name: process.stop() for process in self.processes if process.log.name in begun}
+        assert all(code == 0 or not begun[name] for name, code in codes.items()), f"{codes}\n{self.logs()}"
 
     def close(self) -> None:
         """End everything, whatever its state."""

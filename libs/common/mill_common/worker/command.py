@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from mill_common.resources import Resources, open_resources
-from mill_common.service import process
+from mill_common.service import last_words, process
 from mill_common.settings import Settings
 from mill_common.worker.ledger import running_lines
 from mill_common.worker.runner import Runner
@@ -93,7 +93,8 @@ def _work(service: str, make: MakeRunner, settings: Settings, options: argparse.
         worker.start()
         signals.wait()
         worker.let_finish(settings.stop_grace_s, signals.wait)
-        worker.stop()
+        with last_words(resources.database):
+            worker.stop()
 
 
 def _say(*lines: str) -> None:
