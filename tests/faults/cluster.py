@@ -103,10 +103,11 @@ class Cluster:
             )
         return process
 
-    def api(self, **settings: str) -> tuple[Process, str]:
+    def api(self, *, keep: bool = False, settings: Mapping[str, str] = NO_SETTINGS, **more: str) -> tuple[Process, str]:
         """Start a gateway; its process and its URL."""
         port = free_port()
-        return self.start("api", "--port", str(port), settings=settings), f"http://127.0.0.1:{port}"
+        process = self.start("api", "--port", str(port), keep=keep, settings={**settings, **more})
+        return process, f"http://127.0.0.1:{port}"
 
     def _supervise(self) -> None:
         while not self._closing.wait(0.1):
@@ -205,9 +206,9 @@ class Cluster:
             time.sleep(0.02)
         raise AssertionError("what was waited for never came\n" + self.logs())
 
-    def until_ended(self, *jobs: UUID) -> None:
+    def until_ended(self, *jobs: UUID, patience_s: float = PATIENCE_S) -> None:
         """Wait until these jobs, or all, have ended and nothing of them runs."""
-        self.until(lambda: self._ended(jobs))
+        self.until(lambda: self._ended(jobs), patience_s)
 
     def until_completed(self, *jobs: UUID) -> None:
         """Wait until these jobs have ended, and well."""
