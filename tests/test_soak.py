@@ -1,14 +1,12 @@
-"""Everything at random."""
+"""A soak can be had again."""
 
 from __future__ import annotations
 
 from itertools import islice
 
-import pytest
 from faults.troubles import TROUBLES, troubles
 
 
-@pytest.mark.fault("a soak's seed", "the same faults in the same order, whatever they meet")
 def test_a_seed_gives_the_same_faults_again() -> None:
     first, again, other = (list(islice(troubles(seed), 300)) for seed in (7, 7, 8))
     assert first == again
