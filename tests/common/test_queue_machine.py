@@ -1,10 +1,11 @@
-"""Whatever workers, clients and sweeps do, and in whatever order, the queue's promises hold."""
+"""Whatever workers, clients and sweeps do, and in whatever order, the queue's promises hold, on both databases."""
 
 from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,15 @@ import pytest
 from common.desk import NOTHING, Desk, made
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from servers import Postgres
 from sqlalchemy import select, update
 
 from mill_common.clock import db_now
@@ -22,8 +31,8 @@ from mill_common.database import Database
 from mill_common.errors import ChildFailed, SourceUnreadable, Stopped
 from mill_common.migrations import migrate
 from mill_common.models import Job, Output, Task
-from mill_common.queue import Claim, JobEnded, JobNotFailed, NewTask, Policy
-from mill_common.states import CLAIMABLE, TRANSITIONS, JobStatus, TaskStatus, roll_up
+from mill_common.queue import Claim, JobEnded, JobNotFailed, JobRunning, NewTask, Policy
+from mill_common.states import CLAIMABLE, JOB_ENDED, TRANSITIONS, JobStatus, TaskStatus, roll_up
 
 PLAN = [
     NewTask(name="left", kind="x", weight=3.0),
@@ -45,15 +54,28 @@ def template() -> bytes:
         return Path(folder, "mill.db").read_bytes()
 
 
+@contextmanager
+def fresh_sqlite() -> Iterator[str]:
+    """The URL of a copy of the template."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        path = Path(folder, "mill.db")
+        path.write_bytes(template())
+        yield f"sqlite:///{path}"
+
+
+def migrate_at(url: str) -> None:
+    """Give a database its schema."""
+    with closing(Database(url)) as database:
+        migrate(database)
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Several workers, none of which knows what the others did, on two jobs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
-        path = Path(self.folder.name, "mill.db")
-        path.write_bytes(template())
-        self.database = Database(f"sqlite:///{path}")
+        self.around = ExitStack()
+        self.database = Database(self.around.enter_context(self.fresh()))
         policy = Policy(max_attempts=3, max_crashes=2, retry_base_s=0.001, retry_cap_s=0.001)
         self.desk = Desk(self.database, policy)
         self.jobs: list[UUID] = []
@@ -64,9 +86,13 @@ class QueueMachine(RuleBasedStateMachine):
         self.before: dict[UUID, Task] = {}
         self.jobs_before: dict[UUID, Job] = {}
 
+    def fresh(self) -> AbstractContextManager[str]:
+        """The URL of a database that has just been made."""
+        return fresh_sqlite()
+
     def teardown(self) -> None:
         self.database.close()
-        self.folder.cleanup()
+        self.around.close()
 
     @initialize()
     def two_jobs(self) -> None:
@@ -137,6 +163,19 @@ class QueueMachine(RuleBasedStateMachine):
         with suppress(JobNotFailed):
             self.desk.retry(self.jobs[which])
 
+    @rule(which=st.integers(0, 1), really=st.integers(0, 3))
+    def delete(self, which: int, really: int) -> None:
+        """A job that has ended is deleted, and its owner hands in another one."""
+        if really:
+            return
+        job = self.jobs[which]
+        with suppress(JobRunning):
+            self.desk.delete(job)
+            assert self.jobs_before[job].status in JOB_ENDED
+            assert self.desk.tasks(job) == {}
+            self.held = [claim for claim in self.held if claim.job.id != job]
+            self.jobs[which] = self.desk.job("ada")
+
     @precondition(lambda self: self.held)
     @rule(data=st.data(), late=st.sampled_from(["finish", "release", "heartbeat"]))
     def be_overtaken(self, data: st.DataObject, late: str) -> None:
@@ -199,7 +238,14 @@ class QueueMachine(RuleBasedStateMachine):
             assert not CLAIMABLE & set(statuses)
 
 
+SETTINGS = settings(max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
 TestQueue: Any = QueueMachine.TestCase
-TestQueue.settings = settings(
-    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestQueue.settings = SETTINGS
+
+
+def test_the_same_holds_on_postgres(postgres: Postgres) -> None:
+    class OnPostgres(QueueMachine):
+        def fresh(self) -> AbstractContextManager[str]:
+            return postgres.database("migrated", migrate_at)
+
+    run_state_machine_as_test(OnPostgres, settings=settings(SETTINGS, max_examples=15))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from common.desk import NOTHING, Desk, made
-from common.proxy import Proxy
 from common.workshop import Held, Workshop, until
 from sqlalchemy.exc import OperationalError
+from wire import Wire
 
 from mill_common.database import Database
 from mill_common.errors import ChildFailed, LeaseLost
@@ -22,48 +22,48 @@ from mill_common.worker import TaskContext
 
 
 @pytest.fixture
-def wire(migrated_postgres_url: str) -> Iterator[Proxy]:
+def wire(migrated_postgres_url: str) -> Iterator[Wire]:
     """The wire to a fresh database."""
-    with Proxy(migrated_postgres_url) as proxy:
+    with Wire(migrated_postgres_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def far_desk(wire: Proxy) -> Iterator[Desk]:
+def far_desk(wire: Wire) -> Iterator[Desk]:
     """A queue at the other end of the wire."""
     with closing(Database(wire.url)) as database:
         yield Desk(database)
 
 
-def test_a_completion_whose_commit_was_not_answered_is_written_once(wire: Proxy, far_desk: Desk) -> None:
+def test_a_completion_whose_commit_was_not_answered_is_written_once(wire: Wire, far_desk: Desk) -> None:
     job = far_desk.job()
     claim = far_desk.claim()
-    wire.lose_next_commit.set()
+    stop = wire.stop_at(b"COMMIT", after=True)
     far_desk.finish(claim, made("360p.mp4"), tasks=[NewTask(name="next", kind="x")])
-    assert wire.lost.wait(30)
+    assert stop.reached.wait(30)
     assert far_desk.statuses(job) == {"probe": TaskStatus.COMPLETED, "next": TaskStatus.QUEUED}
     assert (far_desk.count(Output), far_desk.woken.counts.total()) == (1, 1)
 
 
-def test_a_failure_whose_commit_was_not_answered_counts_once(wire: Proxy, far_desk: Desk) -> None:
+def test_a_failure_whose_commit_was_not_answered_counts_once(wire: Wire, far_desk: Desk) -> None:
     far_desk.job()
     claim = far_desk.claim()
-    wire.lose_next_commit.set()
+    stop = wire.stop_at(b"COMMIT", after=True)
     assert far_desk.fail(claim, ChildFailed()) is TaskStatus.RETRYING
-    assert wire.lost.wait(30)
+    assert stop.reached.wait(30)
     assert len(far_desk.attempts(claim.task_id)) == 1
 
 
-def test_a_hand_back_whose_commit_was_not_answered_refunds_once(wire: Proxy, far_desk: Desk) -> None:
+def test_a_hand_back_whose_commit_was_not_answered_refunds_once(wire: Wire, far_desk: Desk) -> None:
     far_desk.job()
     claim = far_desk.claim()
-    wire.lose_next_commit.set()
+    stop = wire.stop_at(b"COMMIT", after=True)
     far_desk.queue.release(claim, NOTHING)
-    assert wire.lost.wait(30)
+    assert stop.reached.wait(30)
     assert (far_desk.task(claim.task_id).status, far_desk.task(claim.task_id).attempts) == (TaskStatus.QUEUED, 0)
 
 
-def test_an_unanswered_commit_gives_a_lost_lease_no_second_life(wire: Proxy, far_desk: Desk) -> None:
+def test_an_unanswered_commit_gives_a_lost_lease_no_second_life(wire: Wire, far_desk: Desk) -> None:
     far_desk.job()
     late = far_desk.claim()
     far_desk.crash(late)
@@ -72,7 +72,7 @@ def test_an_unanswered_commit_gives_a_lost_lease_no_second_life(wire: Proxy, far
         far_desk.finish(late)
 
 
-def test_a_completion_waits_for_a_database_that_comes_back(wire: Proxy, far_desk: Desk) -> None:
+def test_a_completion_waits_for_a_database_that_comes_back(wire: Wire, far_desk: Desk) -> None:
     job = far_desk.job()
     claim = far_desk.claim()
     wire.cut()
@@ -87,7 +87,7 @@ def test_a_completion_waits_for_a_database_that_comes_back(wire: Proxy, far_desk
 
 
 def test_a_task_is_put_down_when_no_heartbeat_was_written_for_a_whole_lease(
-    wire: Proxy, migrated_postgres_url: str, tmp_path: Path
+    wire: Wire, migrated_postgres_url: str, tmp_path: Path
 ) -> None:
     held = Held()
     with closing(Workshop(tmp_path / "data", wire.url, lease_s=1.5, heartbeat_s=0.3)) as shop:
@@ -103,7 +103,7 @@ def test_a_task_is_put_down_when_no_heartbeat_was_written_for_a_whole_lease(
             until(lambda: shop.resources.queue.reap_expired() == 1)
 
 
-def test_a_worker_goes_on_when_the_database_is_back(wire: Proxy, tmp_path: Path) -> None:
+def test_a_worker_goes_on_when_the_database_is_back(wire: Wire, tmp_path: Path) -> None:
     def probe(task: TaskContext) -> TaskResult:
         return TaskResult()
 

@@ -75,7 +75,7 @@ class Cluster:
         self._numbers = count(1)
         self._closing = threading.Event()
         self._clip = clip
-        self._source = ""
+        self._sources: dict[Path, str] = {}
         self._supervising = threading.Thread(target=self._supervise, daemon=True)
         self._supervising.start()
 
@@ -103,10 +103,11 @@ class Cluster:
             )
         return process
 
-    def api(self, **settings: str) -> tuple[Process, str]:
+    def api(self, *, keep: bool = False, settings: Mapping[str, str] = NO_SETTINGS, **more: str) -> tuple[Process, str]:
         """Start a gateway; its process and its URL."""
         port = free_port()
-        return self.start("api", "--port", str(port), settings=settings), f"http://127.0.0.1:{port}"
+        process = self.start("api", "--port", str(port), keep=keep, settings={**settings, **more})
+        return process, f"http://127.0.0.1:{port}"
 
     def _supervise(self) -> None:
         while not self._closing.wait(0.1):
@@ -129,16 +130,21 @@ class Cluster:
         """Keep objects elsewhere. Before anything is started or handed in."""
         self.storage_url = self.settings["MILL_STORAGE_URL"] = url
 
-    def job(self, owner: str = "ada", *, wake: bool = True, spec: JobSpec = SPEC, **fields: Any) -> UUID:
-        """A job of the clip."""
-        if not self._source:
-            self.store.put_file("uploads/clip.mp4", self._clip, content_type="video/mp4")
-            self._source = "uploads/clip.mp4"
-        source: dict[str, Any] = {"source_key": self._source, "source_size": self._clip.stat().st_size}
+    def job(
+        self, owner: str = "ada", *, wake: bool = True, spec: JobSpec = SPEC, of: Path | None = None, **fields: Any
+    ) -> UUID:
+        """A job of the clip, or of another source."""
+        source: dict[str, Any] = self._uploaded(of or self._clip)
         job = self.desk.job(owner, spec=spec.model_dump(mode="json"), **(source | fields))
         if wake:
             self.dispatcher.wake("transcode")
         return job
+
+    def _uploaded(self, path: Path) -> dict[str, Any]:
+        if path not in self._sources:
+            self.store.put_file(f"uploads/{path.name}", path, content_type="application/octet-stream")
+            self._sources[path] = f"uploads/{path.name}"
+        return {"source_key": self._sources[path], "source_size": path.stat().st_size}
 
     def status(self, job: UUID) -> JobStatus:
         """A job's status."""
@@ -200,9 +206,9 @@ class Cluster:
             time.sleep(0.02)
         raise AssertionError("what was waited for never came\n" + self.logs())
 
-    def until_ended(self, *jobs: UUID) -> None:
+    def until_ended(self, *jobs: UUID, patience_s: float = PATIENCE_S) -> None:
         """Wait until these jobs, or all, have ended and nothing of them runs."""
-        self.until(lambda: self._ended(jobs))
+        self.until(lambda: self._ended(jobs), patience_s)
 
     def until_completed(self, *jobs: UUID) -> None:
         """Wait until these jobs have ended, and well."""
@@ -224,12 +230,12 @@ class Cluster:
         return "\n".join(f"--- {p.log.name}\n{p.log.read_text(errors='replace')[-length:]}" for p in self.processes)
 
     def stop(self) -> None:
-        """SIGTERM to every process that has begun and still runs; they must end well."""
+        """SIGTERM to every process that still runs; they must end well."""
         self._closing.set()
         self._supervising.join()
-        running = [process for process in self.processes if process.alive]
-        codes = {process.log.name: process.stop() for process in running if process.has_begun}
-        assert not any(codes.values()), f"{codes}\n{self.logs()}"
+        begun = {process.log.name: process.has_begun for process in self.processes if process.alive}
+        codes = {process.log.name: process.stop() for process in self.processes if process.log.name in begun}
+        assert all(code == 0 or not begun[name] for name, code in codes.items()), f"{codes}\n{self.logs()}"
 
     def close(self) -> None:
         """End everything, whatever its state."""

@@ -24,6 +24,7 @@ class Process:
             self._child = subprocess.Popen(
                 [*prefix, sys.executable, "-m", f"mill_{service}", *arguments],
                 env=dict(environment),
+                cwd=log.parent,  # where the oracle looks for what is left of it
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -63,7 +64,7 @@ class Process:
 
     @property
     def has_begun(self) -> bool:
-        """Whether it has come so far as to say something. Before, a signal just ends it."""
+        """Whether it has come so far as to say something. Before, a signal ends it at once."""
         return self.log.stat().st_size > 0
 
     def said(self, what: str) -> bool:

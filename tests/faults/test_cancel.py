@@ -10,8 +10,8 @@ import pytest
 from faults.cluster import Cluster
 from faults.recovery import Recovery
 from faults.turnstile import ARGUMENTS
-from faults.wire import Wire
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_common.models import Outcome
 from mill_common.queue import JobEnded

@@ -8,12 +8,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from faults.clients import ready
 from faults.cluster import KEY, SPEC, Cluster
 from faults.recovery import Recovery
-from faults.wire import Wire
 from sqlalchemy import select
 from sqlmodel import col
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_client import Client, JobSpec, MillClientError
 from mill_common.models import Job
@@ -43,7 +44,7 @@ def test_a_gateway_killed_between_commit_and_send_has_accepted_the_job(
         cluster.until_completed(accepted)
     _, url = cluster.api()
     with Client(url, KEY) as client:
-        cluster.until(lambda: _ready(client))
+        cluster.until(lambda: ready(client))
         assert UUID(_ask(client, clip)) == accepted
     assert _accepted(cluster) == accepted
 
@@ -61,14 +62,6 @@ def _ask(client: Client, clip: Path) -> str:
 
 def _ask_in_vain(cluster: Cluster, url: str, clip: Path) -> None:
     with Client(url, KEY) as client:
-        cluster.until(lambda: _ready(client))
+        cluster.until(lambda: ready(client))
         with suppress(MillClientError):
             _ask(client, clip)
-
-
-def _ready(client: Client) -> bool:
-    try:
-        client.check_ready()
-    except MillClientError:
-        return False
-    return True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
 from faults.cluster import Cluster
 from faults.recovery import Recovery
-from faults.wire import Wire
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_common.models import Outcome
 from mill_common.states import TaskStatus
@@ -108,3 +109,36 @@ def test_services_wait_for_a_database_that_is_stopped(cluster: Cluster, recovery
         cluster.until_completed(job)
     assert worker.alive
     assert {task.status for task in cluster.desk.tasks(job).values()} == {TaskStatus.COMPLETED}
+
+
+@pytest.mark.fault(
+    "the connection breaks while the answer to a claim's COMMIT is on its way", "the lease ends; one crash"
+)
+def test_a_claim_whose_answer_was_lost_is_made_again(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.start("watchdog")
+    with Wire(cluster.database_url) as wire:
+        stop = wire.stop_at(b"SKIP LOCKED", then=b"COMMIT", after=True)
+        job = cluster.job()
+        cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
+        with recovery:
+            assert stop.reached.wait(WAIT_S)
+            cluster.until_completed(job)
+    probe = cluster.desk.tasks(job)["probe"]
+    assert (cluster.outcomes(probe.id), probe.crashes) == ([Outcome.LEASE_EXPIRED, Outcome.COMPLETED], 1)
+
+
+@pytest.mark.fault("worker: SIGSTOP inside a transaction", "the database ends it after 15 s; another one does the step")
+def test_a_worker_frozen_inside_a_transaction_gives_its_rows_up(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.start("watchdog")
+    with Wire(cluster.database_url) as wire:
+        stop = wire.stop_at(b"INSERT INTO output")  # it holds its job's row
+        frozen = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
+        job = cluster.job()
+        assert stop.reached.wait(WAIT_S)
+        frozen.signal(signal.SIGSTOP)
+        cluster.start("transcoder")
+        with recovery:
+            cluster.until_completed(job)
+        frozen.signal(signal.SIGCONT)
+        stop.release()
+        cluster.until(lambda: frozen.said("lease_lost"))

@@ -111,7 +111,9 @@ def test_messages_that_mean_nothing_do_no_harm(cluster: Cluster, recovery: Recov
         with recovery:
             cluster.until_completed(cluster.job())
         cluster.until(lambda: client.llen("dramatiq:transcode") == 0)
+        cluster.until(lambda: client.hlen("dramatiq:transcode.msgs") == 0)  # nor does it come again
     assert worker.alive
+    assert not worker.said("Consumer encountered an unexpected error")
 
 
 @pytest.mark.fault("a process dies between commit and send", "the watchdog sends the wake-up")

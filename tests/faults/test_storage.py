@@ -13,8 +13,8 @@ import pytest
 from faults.cluster import Cluster
 from faults.grounds import Mount
 from faults.recovery import Recovery
-from faults.wire import Wire
 from servers import S3
+from wire import Wire, endpoint, s3_by_way_of
 
 from mill_common.models import Outcome
 
@@ -37,10 +37,10 @@ def test_storage_comes_back(cluster: Cluster, recovery: Recovery) -> None:
 
 @pytest.mark.fault("S3: slow", "slow is not dead: the lease is kept, nothing is done twice")
 def test_slow_storage_only_takes_longer(cluster: Cluster, recovery: Recovery) -> None:
-    with Wire(_endpoint(cluster.storage_url)) as wire:
+    with Wire(endpoint(cluster.storage_url)) as wire:
         wire.bytes_per_s = 400_000
         cluster.start("watchdog")
-        cluster.start("transcoder", MILL_STORAGE_URL=_by_way_of(wire, cluster.storage_url))
+        cluster.start("transcoder", MILL_STORAGE_URL=s3_by_way_of(wire, cluster.storage_url))
         with recovery:
             cluster.until_completed(cluster.job())
     assert {(attempt.epoch, attempt.outcome) for attempt in cluster.attempts()} == {(1, Outcome.COMPLETED)}
@@ -48,10 +48,10 @@ def test_slow_storage_only_takes_longer(cluster: Cluster, recovery: Recovery) ->
 
 @pytest.mark.fault("S3: answers 503", "steps are retried; the job is completed")
 def test_storage_that_is_busy_is_asked_again(cluster: Cluster, recovery: Recovery) -> None:
-    with Wire(_endpoint(cluster.storage_url)) as wire:
+    with Wire(endpoint(cluster.storage_url)) as wire:
         wire.unavailable = True
         cluster.start("watchdog")
-        cluster.start("transcoder", MILL_STORAGE_URL=_by_way_of(wire, cluster.storage_url), settings=PATIENT)
+        cluster.start("transcoder", MILL_STORAGE_URL=s3_by_way_of(wire, cluster.storage_url), settings=PATIENT)
         job = _patient(cluster)
         cluster.until(lambda: _failures(cluster))
         wire.unavailable = False
@@ -62,10 +62,10 @@ def test_storage_that_is_busy_is_asked_again(cluster: Cluster, recovery: Recover
 
 @pytest.mark.fault("S3: an upload is cut off in the middle", "it is sent again; nothing half is published")
 def test_uploads_that_are_cut_off_are_sent_again(cluster: Cluster, recovery: Recovery) -> None:
-    with Wire(_endpoint(cluster.storage_url)) as wire:
+    with Wire(endpoint(cluster.storage_url)) as wire:
         wire.truncate_puts = 8  # more than the client itself repeats
         cluster.start("watchdog")
-        cluster.start("transcoder", MILL_STORAGE_URL=_by_way_of(wire, cluster.storage_url), settings=PATIENT)
+        cluster.start("transcoder", MILL_STORAGE_URL=s3_by_way_of(wire, cluster.storage_url), settings=PATIENT)
         job = _patient(cluster)
         with recovery:
             cluster.until_completed(job)
@@ -122,15 +122,6 @@ def _patient(cluster: Cluster) -> UUID:
 
 def _failures(cluster: Cluster) -> set[str | None]:
     return {attempt.error_code for attempt in cluster.attempts(outcome=Outcome.RETRYING)}
-
-
-def _endpoint(storage_url: str) -> str:
-    return "http://" + storage_url.rpartition("@")[2].partition("?")[0]
-
-
-def _by_way_of(wire: Wire, storage_url: str) -> str:
-    head, _, tail = storage_url.rpartition("@")
-    return f"{head}@127.0.0.1:{wire.port}/{tail.partition('/')[2]}"
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from faults.cluster import Cluster
 from faults.recovery import Recovery
-from faults.wire import Wire
 from waiting import WAIT_S
+from wire import Wire
 
 from mill_common.models import Outcome
 
@@ -48,5 +48,28 @@ def test_a_watchdog_killed_in_its_sweep_is_replaced_by_its_peer(cluster: Cluster
         stop.release(hang_up=True)
         with recovery:
             cluster.until_completed(job)
+    assert cluster.outcomes(task.id) == [Outcome.LEASE_EXPIRED, Outcome.COMPLETED]
+    assert cluster.desk.task(task.id).crashes == 1
+
+
+@pytest.mark.fault(
+    "watchdog: kill -9 after a sweep's COMMIT, before the answer", "what it mended stays so, and is not mended twice"
+)
+def test_a_watchdog_killed_after_its_sweep_has_mended_it(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.turnstile.rule("hold", "libx264")
+    with Wire(cluster.database_url) as wire:
+        stop = wire.stop_at(b"released_stale", then=b"COMMIT", after=True)
+        first = cluster.start("watchdog", MILL_DATABASE_URL=wire.url)
+        dying = cluster.start("transcoder")
+        job = cluster.job()
+        task, _ = cluster.held("encode")
+        dying.kill()
+        cluster.turnstile.open()
+        assert stop.reached.wait(WAIT_S)
+        first.kill()
+    cluster.start("watchdog")
+    cluster.start("transcoder")
+    with recovery:
+        cluster.until_completed(job)
     assert cluster.outcomes(task.id) == [Outcome.LEASE_EXPIRED, Outcome.COMPLETED]
     assert cluster.desk.task(task.id).crashes == 1

@@ -12,9 +12,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session
 
+from mill_common.connections import Connections
+
 T = TypeVar("T")
 
 RETRIES = 5
+IDLE_IN_TRANSACTION_S = 15
 # A server that vanished without a word is noticed well within a lease. Seconds, then milliseconds.
 _POSTGRES = {
     "connect_timeout": 10,
@@ -46,6 +49,7 @@ class Database:
             pool_pre_ping=True,
             connect_args={} if self.is_sqlite else _POSTGRES,
         )
+        self._connections = None if self.is_sqlite else Connections(self.engine)
         (_tune_sqlite if self.is_sqlite else _tune_postgres)(self.engine)
         self._writer = self.engine.execution_options(mill_write=True)
 
@@ -79,6 +83,11 @@ class Database:
         with self.engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
 
+    def hang_up(self) -> None:
+        """Break every connection, whoever waits on it, and open no more. For a process that is about to end."""
+        if self._connections is not None:
+            self._connections.hang_up()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -91,9 +100,10 @@ def _is_conflict(error: DBAPIError) -> bool:
 def _tune_postgres(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
-        # A process that was stopped in a transaction must not hold its job's row for ever.
+        # A process that was stopped in a transaction must not hold its job's row for long. Ours wait for nothing but
+        # the database, so none that runs is idle for a second.
         with connection.cursor() as cursor:
-            cursor.execute("SET idle_in_transaction_session_timeout = '120s'")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'")
         connection.commit()
 
 

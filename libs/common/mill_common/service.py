@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from mill_common.database import Database
 from mill_common.logs import configure_logs
 from mill_common.resources import Resources, open_resources
 from mill_common.sentry import init_sentry
 from mill_common.settings import Settings
+
+LAST_WORDS_S = 10.0  # how long a process that ends waits for a database that says nothing
 
 
 class Service(Protocol):
@@ -63,10 +67,22 @@ def process(name: str, settings: Settings) -> Iterator[tuple[Resources, Signals]
         resources.close()
 
 
+@contextmanager
+def last_words(database: Database, patience_s: float = LAST_WORDS_S) -> Iterator[None]:
+    """Within this block a process writes what is still to be written; a database that says nothing ends it."""
+    hanging_up = threading.Timer(patience_s, database.hang_up)
+    hanging_up.start()
+    try:
+        yield
+    finally:
+        hanging_up.cancel()
+
+
 def serve(name: str, make: Callable[[Resources], Service], settings: Settings) -> None:
     """Run a service until SIGTERM or SIGINT."""
     with process(name, settings) as (resources, signals):
         service = make(resources)
         service.start()
         signals.wait()
-        service.stop()
+        with last_words(resources.database):
+            service.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+import mill_common.starting  # noqa: F401 - first, for signals that come while the rest is loaded
 from mill_api.app import create_app
 from mill_api.bootstrap import prepare
 from mill_api.server import make_server, run_until_stopped
@@ -32,6 +33,7 @@ def main() -> int:
         sys.stderr.write(f"{error.message}\n")
         return 1
     finally:
+        resources.database.hang_up()  # on those that still wait for an answer nobody asks for any more
         resources.close()
     return 0
 

@@ -40,7 +40,11 @@ class _Server(uvicorn.Server):
 
 def run_until_stopped(server: uvicorn.Server, sockets: Sequence[socket.socket] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then return."""
+
+    def stop(*_: object) -> None:
+        server.should_exit = True  # also if uvicorn does not listen for signals yet
+
     # uvicorn raises the signal again once it has shut down, which would end the process before the rest of it has.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, stop)
     server.run(sockets=list(sockets) if sockets else None)

@@ -7,26 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mill_common.queue import TRANSCODE
-from mill_common.resources import Resources
 from mill_common.settings import Settings
-from mill_common.worker import Runner, Shift
+from mill_common.worker.wiring import worker_of
 from mill_transcoder.binaries import find_binaries
 from mill_transcoder.handlers import HANDLERS
-
-
-def transcoder(resources: Resources, shift: Shift | None = None) -> Runner:
-    """A transcoder that works with these resources."""
-    return Runner(
-        service="transcoder",
-        queue_name=TRANSCODE,
-        handlers=HANDLERS,
-        queue=resources.queue,
-        store=resources.store,
-        settings=resources.settings,
-        slots=resources.settings.transcoder_threads,
-        capability=lambda: capability(resources.settings),
-        shift=shift,
-    )
 
 
 def capability(settings: Settings) -> Mapping[str, str]:
@@ -46,3 +30,6 @@ def _version(program: str, argument: str) -> str:
     )
     words = done.stdout.split()
     return words[words.index("version") + 1] if "version" in words[:-1] else Path(program).name
+
+
+transcoder = worker_of("transcoder", TRANSCODE, HANDLERS, capability)

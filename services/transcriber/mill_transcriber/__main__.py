@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import mill_common.starting  # noqa: F401 - first, for signals that come while the rest is loaded
 from mill_common.worker.command import main
 from mill_transcriber.worker import transcriber
 

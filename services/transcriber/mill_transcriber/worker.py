@@ -7,25 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mill_common.queue import TRANSCRIBE
-from mill_common.resources import Resources
 from mill_common.settings import Settings
-from mill_common.worker import Runner, Shift
+from mill_common.worker.wiring import worker_of
 from mill_transcriber.handlers import HANDLERS
-
-
-def transcriber(resources: Resources, shift: Shift | None = None) -> Runner:
-    """A transcriber that works with these resources."""
-    return Runner(
-        service="transcriber",
-        queue_name=TRANSCRIBE,
-        handlers=HANDLERS,
-        queue=resources.queue,
-        store=resources.store,
-        settings=resources.settings,
-        slots=resources.settings.transcriber_threads,
-        capability=lambda: capability(resources.settings),
-        shift=shift,
-    )
 
 
 def capability(settings: Settings) -> Mapping[str, str]:
@@ -37,3 +21,6 @@ def capability(settings: Settings) -> Mapping[str, str]:
         "model": Path(settings.whisper_model).name,
         "faster_whisper": version("faster-whisper"),
     }
+
+
+transcriber = worker_of("transcriber", TRANSCRIBE, HANDLERS, capability)

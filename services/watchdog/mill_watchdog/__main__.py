@@ -7,6 +7,7 @@ import json
 import sys
 from contextlib import closing
 
+import mill_common.starting  # noqa: F401 - first, for signals that come while the rest is loaded
 from mill_common.logs import configure_logs
 from mill_common.resources import open_resources
 from mill_common.sentry import init_sentry

@@ -5,24 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from mill_common.resources import Resources, open_resources
-from mill_common.service import process
+from mill_common.resources import open_resources
+from mill_common.service import last_words, process
 from mill_common.settings import Settings
 from mill_common.worker.ledger import running_lines
-from mill_common.worker.runner import Runner
 from mill_common.worker.shift import Shift
+from mill_common.worker.wiring import MakeRunner
 from mill_common.worker.woken import Woken
-
-
-class MakeRunner(Protocol):
-    """Makes a service's worker."""
-
-    def __call__(self, resources: Resources, shift: Shift) -> Runner: ...
 
 
 def main(service: str, make: MakeRunner, arguments: Sequence[str] | None = None) -> int:
@@ -93,7 +87,8 @@ def _work(service: str, make: MakeRunner, settings: Settings, options: argparse.
         worker.start()
         signals.wait()
         worker.let_finish(settings.stop_grace_s, signals.wait)
-        worker.stop()
+        with last_words(resources.database):
+            worker.stop()
 
 
 def _say(*lines: str) -> None:

@@ -217,3 +217,14 @@ def _hang_up(*ends: socket.socket) -> None:
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
         end.close()
+
+
+def endpoint(storage_url: str) -> str:
+    """Where the S3 server of a storage URL listens, for a wire to it."""
+    return "http://" + storage_url.rpartition("@")[2].partition("?")[0]
+
+
+def s3_by_way_of(wire: Wire, storage_url: str) -> str:
+    """A storage URL by way of a wire."""
+    head, _, tail = storage_url.rpartition("@")
+    return f"{head}@127.0.0.1:{wire.port}/{tail.partition('/')[2]}"
