@@ -13,6 +13,8 @@ from mill_common.columns import JSON, by_value, time_column
 from mill_common.ids import uuid7
 from mill_common.states import JobStatus
 
+_WITH_DEADLINE = sa.text("deadline_at IS NOT NULL AND completed_at IS NULL")
+
 
 class Job(SQLModel, table=True):
     """One request to process a video. Only `mill_common.queue` writes `status`."""
@@ -22,6 +24,7 @@ class Job(SQLModel, table=True):
         sa.UniqueConstraint("owner_id", "idempotency_key"),
         sa.Index("ix_job_owner_created", "owner_id", "created_at", "id"),
         sa.Index("ix_job_owner_status_created", "owner_id", "status", "created_at"),
+        sa.Index("ix_job_deadline", "deadline_at", postgresql_where=_WITH_DEADLINE, sqlite_where=_WITH_DEADLINE),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
