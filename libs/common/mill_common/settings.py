@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     poll_s: float = Field(default=5.0, gt=0)
     max_attempts: int = Field(default=5, ge=1, le=100)
     max_crashes: int = Field(default=3, ge=1, le=100)
+    max_outages: int = Field(default=100, ge=0, le=10_000)  # retries of a task for storage that is down, not counted
     retry_base_s: float = Field(default=10.0, gt=0)
     retry_cap_s: float = Field(default=600.0, gt=0)
     task_deadline_s: float = Field(default=6 * 3600.0, gt=0)

@@ -59,7 +59,11 @@ class Watchdog:
         """Repair what there is to repair in the queue, once."""
         self._contact.check()
         reaped = self._resources.queue.reap_expired() if self._contact.may_judge else 0
-        found = {"leases_expired": reaped, "wake_ups_resent": self._resources.queue.resend()}
+        found = {
+            "leases_expired": reaped,
+            "deadlines_passed": self._resources.queue.fail_overdue(),
+            "wake_ups_resent": self._resources.queue.resend(),
+        }
         if any(found.values()):
             log.info("swept", **found)
             self._note(found)

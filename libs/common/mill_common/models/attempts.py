@@ -17,6 +17,7 @@ class Outcome(StrEnum):
 
     COMPLETED = "completed"
     RETRYING = "retrying"
+    POSTPONED = "postponed"  # for an outage, with the attempt handed back
     FAILED = "failed"
     CANCELLED = "cancelled"
     HANDED_BACK = "handed_back"
