@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from mill_common.logs import configure_logs
+from mill_common.observing import observed
 from mill_common.resources import Resources, open_resources
 from mill_common.sentry import init_sentry
 from mill_common.settings import Settings
+from mill_common.signs import signs_of
 
 
 class Service(Protocol):
@@ -64,9 +66,10 @@ def process(name: str, settings: Settings) -> Iterator[tuple[Resources, Signals]
 
 
 def serve(name: str, make: Callable[[Resources], Service], settings: Settings) -> None:
-    """Run a service until SIGTERM or SIGINT."""
+    """Run a service that runs no tasks until SIGTERM or SIGINT."""
     with process(name, settings) as (resources, signals):
         service = make(resources)
-        service.start()
-        signals.wait()
-        service.stop()
+        with observed(name, resources, signs_of(resources, whole=True), lambda: 0):
+            service.start()
+            signals.wait()
+            service.stop()

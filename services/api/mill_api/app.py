@@ -19,13 +19,13 @@ from starlette.routing import Route
 from mill_api.auth import Forbidden, Unauthenticated
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
-from mill_api.health import StoreCheck
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import STREAM, endpoints
 from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.resources import Resources
 from mill_common.errors import MillError
 from mill_common.signing import Signer
+from mill_common.signs import Signs, signs_of
 
 UPLOAD_SLOTS = 64  # threads for bodies on their way to storage, apart from those for everything else
 DESCRIPTION = """A video in; streaming renditions, audio, thumbnails and a transcript out.
@@ -34,8 +34,8 @@ Every request but those for health, streams and signed objects carries `X-API-Ke
 (RFC 9457) with a stable `code`."""
 
 
-def create_app(resources: Resources) -> Starlette:
-    """The gateway on open connections, which it does not close."""
+def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
+    """The gateway on open connections, which it does not close. `signs` are those of a process that does more."""
     served = endpoints()
     app = Starlette(
         routes=[*(_route(endpoint) for endpoint in served), *docs_routes(describe(served))],
@@ -50,7 +50,7 @@ def create_app(resources: Resources) -> Starlette:
     app.router.redirect_slashes = False
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
-    app.state.store_check = StoreCheck()
+    app.state.signs = signs or signs_of(resources, whole=True)
     return app
 
 

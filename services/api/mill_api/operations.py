@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mill_api import direct_uploads, health, jobs, keys, listing, objects, outputs, streams, uploads
+from mill_api import direct_uploads, health, jobs, keys, listing, objects, outputs, signals, streams, uploads
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.openapi import Endpoint
@@ -27,7 +27,13 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
+        Endpoint(f"{API}/admin/log-level", authorise, get=signals.get_log_level, put=signals.set_log_level),
+        Endpoint(f"{API}/monitoring/health", authorise, get=health.monitoring_health),
+        Endpoint(f"{API}/monitoring/health/detailed", authorise, get=health.monitoring_health_detailed),
+        Endpoint(f"{API}/monitoring/metrics/system", authorise, get=signals.system_metrics),
+        Endpoint("/metrics", authorise, get=signals.metrics),
         Endpoint("/health", authorise, get=health.health),
+        Endpoint("/health/detailed", authorise, get=health.detailed_health),
         Endpoint("/livez", authorise, get=health.livez),
         Endpoint("/readyz", authorise, get=health.readyz),
     ]

@@ -6,8 +6,9 @@ from starlette.requests import Request
 
 from mill_common.resources import Resources
 from mill_common.signing import Signer
+from mill_common.signs import Signs
 
-__all__ = ["Resources", "resources", "signer"]
+__all__ = ["Resources", "Signs", "resources", "signer", "signs"]
 
 
 def resources(request: Request) -> Resources:
@@ -21,4 +22,11 @@ def signer(request: Request) -> Signer:
     """What signs the links of the application that serves `request`."""
     wired = request.app.state.signer
     assert isinstance(wired, Signer)
+    return wired
+
+
+def signs(request: Request) -> Signs:
+    """What the application that serves `request` shows of itself."""
+    wired = request.app.state.signs
+    assert isinstance(wired, Signs)
     return wired

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from mill_common.worker.command import main
+from mill_transcoder.tools import TOOLS
 from mill_transcoder.worker import transcoder
 
 if __name__ == "__main__":
-    sys.exit(main("transcoder", transcoder))
+    sys.exit(main("transcoder", transcoder, TOOLS))

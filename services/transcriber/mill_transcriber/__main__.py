@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from mill_common.worker.command import main
+from mill_transcriber.tools import TOOLS
 from mill_transcriber.worker import transcriber
 
 if __name__ == "__main__":
-    sys.exit(main("transcriber", transcriber))
+    sys.exit(main("transcriber", transcriber, TOOLS))

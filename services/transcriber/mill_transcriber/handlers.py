@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mill_common.metrics.instruments import MEDIA_SECONDS
 from mill_common.queue.types import TaskResult
 from mill_common.settings import Settings
 from mill_common.worker.context import Handler, TaskContext
@@ -23,6 +24,7 @@ def transcribe(task: TaskContext) -> TaskResult:
     spec = task.job.spec.transcript
     engine = engine_for(options_from(task.settings))
     transcript = engine.transcribe(task, task.fetch("speech.wav"), spec.language if spec else None)
+    MEDIA_SECONDS.labels("transcribe").inc(transcript.duration_s)
     for document in documents(transcript):
         path = task.scratch / document.name
         path.write_text(document.text, encoding="utf-8", newline="\n")

@@ -9,6 +9,7 @@ from mill_common.cleanup import delete_old_jobs, fail_stuck_jobs
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
 from mill_watchdog.orphans import delete_orphans
+from mill_watchdog.samples import drop_old_samples
 from mill_watchdog.uploads import expire_uploads
 
 REPAIRS = "queue_repairs"  # what the fast loop finds, added up by the hour
@@ -30,5 +31,6 @@ SWEEPS = {
         Sweep("old_jobs", "0 2 * * *", delete_old_jobs),
         Sweep("orphaned_objects", "30 3 * * *", delete_orphans),
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
+        Sweep("old_samples", "20 * * * *", drop_old_samples),
     )
 }
