@@ -60,7 +60,9 @@ def test_a_report_is_kept_for_a_while(gateway: Gateway) -> None:
     assert first == again
 
 
-def test_broken_storage_makes_the_whole_critical_and_mended_storage_does_not(settings: Settings, tmp_path: Path) -> None:
+def test_broken_storage_makes_the_whole_critical_and_mended_storage_does_not(
+    settings: Settings, tmp_path: Path
+) -> None:
     uncached = settings.model_copy(update={"health_cache_s": 0.0})
     with closing(open_resources(uncached)) as resources, serving(resources) as gateway:
         (tmp_path / "objects").rename(tmp_path / "elsewhere")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from common.desk import Desk
-from common.workshop import Held, Workshop, plan, until
+from common.workshop import Workshop, plan, until
 from sqlalchemy import update
 from sqlmodel import col
 
@@ -26,7 +26,6 @@ from mill_common.models import Task
 from mill_common.runs import Schedule, begin_now, register
 from mill_common.runs.ledger import now
 from mill_common.settings import Settings
-from mill_common.states import JobStatus
 from mill_common.workers import Worker, WorkerState
 
 

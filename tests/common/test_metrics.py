@@ -59,9 +59,7 @@ def _refuse(task: TaskContext) -> TaskResult:
 def test_a_completed_attempt_is_counted_with_what_it_took(shop: Workshop) -> None:
     counted = {
         "claims": Counted("mill_task_claims_total", queue="transcode"),
-        "attempts": Counted(
-            "mill_task_attempts_total", queue="transcode", kind="probe", outcome="completed", code=""
-        ),
+        "attempts": Counted("mill_task_attempts_total", queue="transcode", kind="probe", outcome="completed", code=""),
         "observed": Counted(
             "mill_task_attempt_duration_seconds_count", queue="transcode", kind="probe", outcome="completed"
         ),

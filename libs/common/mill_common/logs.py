@@ -52,7 +52,7 @@ def set_level(level: str) -> None:
     """Have lines of this level and above on standard error from now on; files keep the levels that are theirs."""
     root = logging.getLogger()
     console = logging.getLevelName(level)
-    files = any(handler.name != _CONSOLE for handler in root.handlers)
+    files = any(isinstance(handler, SharedFileHandler) for handler in root.handlers)
     for handler in root.handlers:
         if handler.name == _CONSOLE:
             handler.setLevel(console)
