@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -108,6 +109,10 @@ def test_samples_are_shown_as_time_series(any_gateway: Gateway) -> None:
     assert none["series"] == []
 
 
+def _has_level(level: str) -> bool:
+    return bool(logging.getLevelName(logging.getLogger().level) == level)
+
+
 def test_every_process_follows_the_chosen_log_level(any_gateway: Gateway) -> None:
     root = logging.getLogger()
     before = root.level
@@ -117,10 +122,10 @@ def test_every_process_follows_the_chosen_log_level(any_gateway: Gateway) -> Non
             for level in ("ERROR", "DEBUG"):
                 chosen = admin.put("/api/v1/admin/log-level", json={"level": level})
                 assert (chosen.status_code, chosen.json()) == (200, {"level": level})
-                wait_for(lambda level=level: logging.getLevelName(root.level) == level)
+                wait_for(partial(_has_level, level))
                 assert admin.get("/api/v1/admin/log-level").json() == {"level": level}
             admin.put("/api/v1/admin/log-level", json={"level": None})
-            wait_for(lambda: logging.getLevelName(root.level) == "INFO")
+            wait_for(partial(_has_level, "INFO"))
     finally:
         root.setLevel(before)
         for name in ("dramatiq", "urllib3", "httpx", "httpcore", "alembic", "faster_whisper", "uvicorn.access"):

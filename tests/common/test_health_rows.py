@@ -35,7 +35,14 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _worker(database: Database, name: str, *, silent_s: float = 0.0, **fields: Any) -> None:
-    row = {"service": "transcoder", "queue": "transcode", "host": "h", "pid": 1, "version": "1", "slots": 1} | fields
+    row: dict[str, Any] = {
+        "service": "transcoder",
+        "queue": "transcode",
+        "host": "h",
+        "pid": 1,
+        "version": "1",
+        "slots": 1,
+    } | fields
     with database.write() as session:
         session.add(Worker(name=name, **row))
         session.flush()
@@ -78,7 +85,12 @@ def test_what_a_worker_finds_of_its_machine_is_told_to_all(database: Database, t
     with closing(Workshop(tmp_path, url, heartbeat_s=0.1)) as shop, shop.working({"probe": plan()}):
         report = checkup(shop.resources, tools={"ffmpeg": lambda _: found["ffmpeg"]})
         teller = Teller(database)
-        until(lambda: bool(teller.tell(report.report(fresh=True))) or told_finding(database, "ffmpeg").details != {})
+
+        def is_told() -> bool:
+            teller.tell(report.report(fresh=True))
+            return told_finding(database, "ffmpeg").details != {}
+
+        until(is_told)
         assert told_finding(database, "ffmpeg").status is Status.HEALTHY
         assert told_finding(database, "scratch").status is not Status.CRITICAL
         found["ffmpeg"] = Finding(status=Status.CRITICAL, message="ffmpeg does not run")

@@ -22,6 +22,7 @@ from mill_standalone.demo import SAMPLE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy/prometheus"
+PUBLISHED = 'mill_task_attempts_total{kind="publish",outcome="completed"}'
 SPEC = JobSpec(renditions=(180,), transcript=None)
 
 
@@ -112,8 +113,7 @@ def test_every_query_of_every_dashboard_finds_something(mill_up: Callable[..., M
         for _ in range(2):
             job = mill.client.submit(SAMPLE, spec=SPEC)
             mill.client.jobs.wait(job.job_id)
-            completed = 'mill_task_attempts_total{kind="publish",outcome="completed"}'
-            wait_for(lambda: _found(prometheus, completed))
+            wait_for(lambda: _found(prometheus, PUBLISHED))
         queries = _queries()
         assert len(queries) > 30
         missing = dict(queries)
