@@ -33,7 +33,7 @@ _FILL = """
 INSERT INTO owner (id, weight, created_at)
     SELECT 'owner-' || n, 1, now() FROM generate_series(1, {owners}) n;
 INSERT INTO job (id, owner_id, status, priority, progress, spec, user_metadata, filename, created_at, updated_at)
-    SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'owner-' || (n % {owners} + 1),
+    SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'owner-' || (n / 50 % {owners} + 1),
         CASE WHEN n % 50 = 0 THEN 'processing' ELSE 'completed' END, 5, 1, '{{}}', '{{}}', 'clip.mp4',
         now() - n * interval '1 second', now()
     FROM generate_series(1, {jobs}) n;
@@ -41,7 +41,7 @@ INSERT INTO task (id, job_id, owner_id, queue, kind, name, params, status, progr
         attempts, max_attempts, crashes, run_after, wake_at, lease_until, heartbeat_at, progress_at, created_at,
         queued_at, finished_at)
     SELECT ('00000000-0000-7000-8' || to_hex(t) || '00-' || lpad(to_hex(n), 12, '0'))::uuid,
-        ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'owner-' || (n % {owners} + 1),
+        ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'owner-' || (n / 50 % {owners} + 1),
         CASE WHEN t = 5 THEN 'transcribe' ELSE 'transcode' END, 'encode', 'encode-' || t, '{{}}',
         CASE WHEN n % 50 > 0 THEN 'completed' WHEN n % 5000 = 0 AND t = 1 THEN 'failed'
             WHEN n % 5000 = 50 AND t = 1 THEN 'running' ELSE 'queued' END,

@@ -7,6 +7,7 @@ that is "at least so many". `views.job_queue_stats` counts everything, and takes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, text
 from sqlmodel import Session, col
@@ -17,7 +18,7 @@ from mill_common.queue import TRANSCODE, TRANSCRIBE
 from mill_common.queue.predicates import claimable, running
 from mill_common.states import TaskStatus
 
-COUNTED = 20_000
+COUNTED = 10_000
 QUEUES = (TRANSCODE, TRANSCRIBE)
 
 
@@ -37,7 +38,7 @@ def queue_depths(session: Session) -> list[Depth]:
     return [
         Depth(
             queue=queue,
-            waiting=_count(session, queue, claimable()),
+            waiting=_count(session, queue, claimable(), *_CLAIM_ORDER),
             running=_count(session, queue, running()),
             failed=_count(session, queue, failed()),
             oldest_s=_oldest_s(session, queue),
@@ -51,8 +52,12 @@ def failed() -> ColumnElement[bool]:
     return col(Task.status) == bindparam("failed", TaskStatus.FAILED, literal_execute=True)
 
 
-def _count(session: Session, queue: str, status: ColumnElement[bool]) -> int:
-    some: Select[tuple[int]] = select(text("1")).select_from(Task).where(status, col(Task.queue) == queue)
+# Along the index for claims, which holds every column that this needs: no row is read.
+_CLAIM_ORDER = (col(Task.queue), col(Task.rank), col(Task.share), col(Task.id))
+
+
+def _count(session: Session, queue: str, status: ColumnElement[bool], *order: Any) -> int:
+    some: Select[Any] = select(text("1")).select_from(Task).where(status, col(Task.queue) == queue).order_by(*order)
     return session.scalar(select(func.count()).select_from(some.limit(COUNTED).subquery())) or 0
 
 
