@@ -30,4 +30,4 @@ def _runner(resources: Resources, shift: Shift | None = None) -> Runner:
 
 
 if __name__ == "__main__":
-    sys.exit(main("transcoder", _runner))
+    sys.exit(main("transcoder", _runner, {}))

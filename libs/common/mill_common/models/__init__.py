@@ -6,6 +6,7 @@ from mill_common.models.labels import JobLabel
 from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
 from mill_common.models.resumable import ReceivedPart, ResumableUpload
+from mill_common.models.signals import RuntimeSetting, SystemSample
 from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
@@ -22,7 +23,9 @@ __all__ = [
     "Owner",
     "ReceivedPart",
     "ResumableUpload",
+    "RuntimeSetting",
     "StepSpeed",
+    "SystemSample",
     "Task",
     "TaskNeed",
     "Upload",

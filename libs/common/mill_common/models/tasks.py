@@ -15,6 +15,7 @@ from mill_common.states import TaskStatus
 
 _CLAIMABLE = sa.text("status IN ('queued', 'retrying')")
 _RUNNING = sa.text("status = 'running'")
+_FAILED = sa.text("status = 'failed'")
 
 
 class Task(SQLModel, table=True):
@@ -54,6 +55,7 @@ class Task(SQLModel, table=True):
         sa.Index("ix_task_wake", "wake_at", postgresql_where=_CLAIMABLE, sqlite_where=_CLAIMABLE),
         sa.Index("ix_task_running", "queue", "owner_id", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
         sa.Index("ix_task_lease", "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
+        sa.Index("ix_task_failed", "queue", "finished_at", postgresql_where=_FAILED, sqlite_where=_FAILED),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
