@@ -27,6 +27,7 @@ class Attempt(SQLModel, table=True):
     """One claim of a task and what came of it."""
 
     __tablename__ = "attempt"
+    __table_args__ = (sa.Index("ix_attempt_ended", "ended_at", "outcome"),)
 
     task_id: UUID = Field(foreign_key="task.id", primary_key=True, ondelete="CASCADE")
     epoch: int = Field(primary_key=True)

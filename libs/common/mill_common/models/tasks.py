@@ -15,6 +15,7 @@ from mill_common.states import TaskStatus
 
 _CLAIMABLE = sa.text("status IN ('queued', 'retrying')")
 _RUNNING = sa.text("status = 'running'")
+_FAILED = sa.text("status = 'failed'")
 
 
 class Task(SQLModel, table=True):
@@ -51,7 +52,9 @@ class Task(SQLModel, table=True):
             sqlite_where=_CLAIMABLE,
         ),
         sa.Index("ix_task_wake", "wake_at", postgresql_where=_CLAIMABLE, sqlite_where=_CLAIMABLE),
+        sa.Index("ix_task_due", "queue", "run_after", postgresql_where=_CLAIMABLE, sqlite_where=_CLAIMABLE),
         sa.Index("ix_task_lease", "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
+        sa.Index("ix_task_failed", "finished_at", postgresql_where=_FAILED, sqlite_where=_FAILED),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)

@@ -22,3 +22,8 @@ def claimable() -> ColumnElement[bool]:
 def running() -> ColumnElement[bool]:
     """Whether a worker holds the task."""
     return col(Task.status) == bindparam("running", TaskStatus.RUNNING, literal_execute=True)
+
+
+def dead() -> ColumnElement[bool]:
+    """Whether the task is a dead letter."""
+    return col(Task.status) == bindparam("dead", TaskStatus.FAILED, literal_execute=True)
