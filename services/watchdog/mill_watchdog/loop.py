@@ -1,4 +1,4 @@
-"""The loops that repair the queue and keep the schedules."""
+"""The loops that repair the queue, keep the schedules and tell operators."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQL
 from mill_common.errors import MillError
 from mill_common.resources import Resources
 from mill_common.runs import Result, add_to_hour
+from mill_watchdog.alerts import Alerts
 from mill_watchdog.contact import Contact
 from mill_watchdog.scheduler import Scheduler
 from mill_watchdog.schedules import REPAIRS
@@ -24,8 +25,8 @@ log = structlog.get_logger(__name__)
 class Watchdog:
     """Every `sweep_s` seconds: take tasks from dead workers, send lost wake-ups again, do what is due.
 
-    Any number may run at once. What one of them has mended, the others no longer find. Repairs and schedules have a
-    thread each, because a sweep that takes an hour must not keep a dead worker's task waiting.
+    Any number may run at once. What one of them has mended, the others no longer find. Repairs, schedules,
+    rules and notices have a thread each, because a sweep that takes an hour must not keep a dead worker's task waiting.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -35,7 +36,13 @@ class Watchdog:
         self._stopping = threading.Event()
         self._contact = Contact(resources.database, lease_s=settings.lease_s, sweep_s=settings.sweep_s)
         self._scheduler = Scheduler(resources, self._stopping)
-        loops = {"watchdog": self.repair, "schedules": self.keep_schedules}
+        self._alerts = Alerts(resources)
+        loops = {
+            "watchdog": self.repair,
+            "schedules": self.keep_schedules,
+            "alerts": self._alerts.tick,
+            "notices": self._alerts.tell,
+        }
         self._threads = [
             threading.Thread(target=self._forever, args=(work,), name=name, daemon=True) for name, work in loops.items()
         ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mill_common.cleanup import delete_old_jobs, fail_stuck_jobs
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
+from mill_watchdog.alerts import prune_alerts
 from mill_watchdog.orphans import delete_orphans
 from mill_watchdog.uploads import expire_uploads
 
@@ -30,5 +31,6 @@ SWEEPS = {
         Sweep("old_jobs", "0 2 * * *", delete_old_jobs),
         Sweep("orphaned_objects", "30 3 * * *", delete_orphans),
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
+        Sweep("old_alerts", "*/10 * * * *", prune_alerts),
     )
 }

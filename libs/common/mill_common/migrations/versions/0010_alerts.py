@@ -26,7 +26,7 @@ def upgrade() -> None:
     with op.batch_alter_table("worker") as worker:
         worker.add_column(sa.Column("vitals", JSON, nullable=True))
     _partial("ix_task_due", "task", ["queue", "run_after"], _CLAIMABLE)
-    _partial("ix_task_failed", "task", ["finished_at"], _FAILED)
+    _partial("ix_task_failed", "task", ["queue", "finished_at"], _FAILED)
     op.create_index("ix_attempt_ended", "attempt", ["ended_at", "outcome"])
 
 
