@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mill_common.queue import TRANSCODE
 from mill_common.resources import Resources
 from mill_common.settings import Settings
 from mill_common.worker import Runner, Shift
-from mill_transcoder.binaries import find_binaries
+from mill_transcoder.binaries import broken_programs, find_binaries
 from mill_transcoder.handlers import HANDLERS
 
 
@@ -29,8 +30,10 @@ def transcoder(resources: Resources, shift: Shift | None = None) -> Runner:
     )
 
 
-def capability(settings: Settings) -> Mapping[str, str]:
-    """What this worker encodes with."""
+def capability(settings: Settings) -> Mapping[str, Any]:
+    """What this worker encodes with, or which of it does not run."""
+    if broken := broken_programs(settings):
+        return {"device": "cpu", "broken": broken}
     programs = find_binaries(settings)
     return {
         "device": "cpu",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from mill_common.workers import Worker, WorkerState
 log = structlog.get_logger(__name__)
 
 KEPT_S = 7 * 86400.0  # how long the row of a worker that is no more is kept
+SKILLS_S = 60.0  # how often a worker asks itself what it can do: a program may break while it runs
 State = tuple[WorkerState, str | None]
 
 
@@ -38,12 +40,16 @@ class Presence:
         slots: int,
         heartbeat_s: float,
         capability: Callable[[], Mapping[str, Any]] | None = None,
+        vitals: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
         self._database = database
+        self._vitals = vitals
         self._facts: dict[str, Any] = {"name": name, "service": service, "queue": queue, "slots": slots}
         self._heartbeat_s = heartbeat_s
         self._capability = capability
         self._can: dict[str, Any] | None = None
+        self._ask_at = 0.0
+        self._asking: threading.Thread | None = None
         self._id: UUID | None = None
         self._written: State | None = None
         self._due = 0.0
@@ -64,7 +70,9 @@ class Presence:
     def _tell(self, state: WorkerState, reason: str | None, **values: Any) -> bool:
         try:
             row = self._id or self._introduce()
+            self._ask_again()
             written = {"state": state, "reason": reason and reason[:255], "heartbeat_at": db_now(), **values}
+            written |= {"capability": self._can, "vitals": dict(self._vitals()) if self._vitals else None}
             known = update(Worker).where(col(Worker.id) == row).values(**written).returning(col(Worker.id))
             # A row that is gone was taken for a dead worker's: the next beat writes a new one.
             self._id = self._database.run(lambda session: session.scalar(known))
@@ -75,16 +83,27 @@ class Presence:
 
     def _introduce(self) -> UUID:
         # Asked once, and before the transaction: programs are run to find out.
-        self._can = {**_machine(), **self._skills()} if self._can is None else self._can
+        if self._can is None:
+            self._ask()
         row = Worker(
             **self._facts,
             host=socket.gethostname(),
             pid=os.getpid(),
             version=version("mill-common"),
-            capability=self._can,
+            capability=self._can or {},
         )
         self._database.run(lambda session: _take_the_place(session, row))
         return row.id
+
+    def _ask_again(self) -> None:
+        # In a thread of its own, because a program that hangs must not keep the leases from being renewed.
+        if self._capability and time.monotonic() >= self._ask_at and not (self._asking and self._asking.is_alive()):
+            self._asking = threading.Thread(target=self._ask, name="capability", daemon=True)
+            self._asking.start()
+
+    def _ask(self) -> None:
+        self._ask_at = time.monotonic() + SKILLS_S
+        self._can = {**_machine(), **self._skills()}
 
     def _skills(self) -> Mapping[str, Any]:
         try:
