@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mill_api import direct_uploads, health, jobs, keys, listing, objects, outputs, streams, uploads
+from mill_api import alerts, direct_uploads, health, jobs, keys, listing, objects, outputs, silences, streams, uploads
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.openapi import Endpoint
@@ -25,6 +25,19 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/jobs/{{job_id}}/retry", authorise, post=jobs.retry_failed_job),
         Endpoint(f"{API}/jobs/{{job_id}}/outputs", authorise, get=outputs.list_outputs),
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
+        Endpoint(f"{API}/monitoring/alerts", authorise, get=alerts.list_alerts, delete=alerts.clear_alerts),
+        Endpoint(f"{API}/monitoring/alerts/test", authorise, post=alerts.raise_test_alert),
+        Endpoint(f"{API}/monitoring/alerts/{{alert_id}}", authorise, get=alerts.get_alert),
+        Endpoint(f"{API}/monitoring/alerts/{{alert_id}}/acknowledge", authorise, post=alerts.acknowledge_alert),
+        Endpoint(f"{API}/monitoring/notices", authorise, get=alerts.list_notices),
+        Endpoint(f"{API}/monitoring/silences", authorise, get=silences.list_silences, post=silences.create_silence),
+        Endpoint(
+            f"{API}/monitoring/silences/{{silence_id}}",
+            authorise,
+            get=silences.get_silence,
+            patch=silences.change_silence,
+            delete=silences.expire_silence,
+        ),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint("/health", authorise, get=health.health),
