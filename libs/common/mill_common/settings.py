@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     log_format: str = Field(default="json", pattern="^(json|console)$")
     log_dir: Path | None = None  # where services write log files; the rule about them looks here
     sentry_dsn: SecretStr | None = None
+    sentry_sample_rate: float = Field(default=1.0, ge=0, le=1)  # of errors
     sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1)
     environment: str = "production"
 

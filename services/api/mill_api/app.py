@@ -24,6 +24,7 @@ from mill_api.openapi import Endpoint, document
 from mill_api.operations import STREAM, endpoints
 from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.resources import Resources
+from mill_api.tracing import Traced
 from mill_common.errors import MillError
 from mill_common.signing import Signer
 
@@ -39,7 +40,7 @@ def create_app(resources: Resources) -> Starlette:
     served = endpoints()
     app = Starlette(
         routes=[*(_route(endpoint) for endpoint in served), *docs_routes(describe(served))],
-        middleware=[Middleware(CommonHeaders)],
+        middleware=[Middleware(Traced), Middleware(CommonHeaders)],
         exception_handlers={
             MillError: of_mill_error,
             HTTPException: of_http_exception,

@@ -110,6 +110,7 @@ def _claim_of(task: Task, job: Job) -> Claim:
             source_url=job.source_url,
             source_size=job.source_size,
             media=job.media,
+            trace=job.trace,
         ),
         name=task.name,
         kind=task.kind,
@@ -118,4 +119,5 @@ def _claim_of(task: Task, job: Job) -> Claim:
         attempts=task.attempts,
         max_attempts=task.max_attempts,
         lease_until=task.lease_until,
+        waited_s=(task.started_at - task.run_after).total_seconds() if task.started_at else 0.0,
     )

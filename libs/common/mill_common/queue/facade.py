@@ -21,6 +21,7 @@ from mill_common.queue.rows import claimable_queues
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.queue.wakeups import overdue_wakeups
 from mill_common.states import TaskStatus
+from mill_common.tracing import died_untold, taken_back
 
 T = TypeVar("T")
 
@@ -107,7 +108,10 @@ class TaskQueue:
             found = lease.expired(session)
         reaped = 0
         for job_id, task_id in found:
-            status = self.database.run(partial(lease.reap, job_id=job_id, task_id=task_id, policy=self.policy))
+            with taken_back(self.database, job_id, task_id):
+                status = self.database.run(partial(lease.reap, job_id=job_id, task_id=task_id, policy=self.policy))
+                if status is TaskStatus.FAILED:
+                    died_untold(self.database, job_id)
             reaped += status is not None
         return reaped
 

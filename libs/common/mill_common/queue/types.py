@@ -93,6 +93,7 @@ class JobFacts:
     source_url: str | None
     source_size: int | None
     media: Mapping[str, Any] | None
+    trace: Mapping[str, str] | None = None  # headers that continue the trace it was handed in under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +111,4 @@ class Claim:
     attempts: int
     max_attempts: int
     lease_until: datetime
+    waited_s: float = 0.0  # since it was due

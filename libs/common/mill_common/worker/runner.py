@@ -18,6 +18,7 @@ from mill_common.errors import ShuttingDown
 from mill_common.queue import Claim, TaskQueue
 from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
+from mill_common.tracing import process
 from mill_common.vitals import vitals
 from mill_common.worker.attempt import attempt
 from mill_common.worker.beats import Beats
@@ -207,7 +208,7 @@ class Runner:
         error: Exception | None = None
         try:
             with structlog.contextvars.bound_contextvars(**bound):
-                error = attempt(task, self._handlers.get(claim.kind), self._queue, self._store)
+                error = process(claim, lambda: attempt(task, self._handlers.get(claim.kind), self._queue, self._store))
         finally:
             with self._lock:
                 self._running.discard(task)
