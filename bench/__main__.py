@@ -6,10 +6,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import clips, job, transcription, upload
+from bench import alerts, clips, job, transcription, upload
 from bench.result import Result, table, write
 
-BENCHES = {"job": job.run, "clips": clips.run, "upload": upload.run, "transcription": transcription.run}
+BENCHES = {
+    "job": job.run,
+    "clips": clips.run,
+    "upload": upload.run,
+    "transcription": transcription.run,
+    "alerts": alerts.run,
+}
 
 
 def main(names: list[str]) -> int:

@@ -47,7 +47,7 @@ def init_sentry(settings: Settings, service: str) -> bool:
         before_send_transaction=lambda event, _hint: scrub_transaction(event),
         auto_session_tracking=False,
     )
-    sentry_sdk.set_tag("service", service)
+    sentry_sdk.get_global_scope().set_tag("service", service)  # threads begin without the others
     return True
 
 

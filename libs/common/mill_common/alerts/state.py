@@ -48,7 +48,7 @@ def record(session: Session, found: Found, settings: Settings) -> dict[str, int]
         known = {fingerprint(rule.type, finding.labels): finding for finding in findings or ()}
         seen |= known.keys()
         for mark, finding in known.items():
-            row = rows.get(mark) or _insert(session, rule.type, mark, finding)
+            row = rows.get(mark) or _insert(session, rule.type, mark, finding, now)
             if row is not None:
                 rows[mark] = row
                 _hold(row, finding, now, rule.for_s(settings))
@@ -82,7 +82,7 @@ def _open_rows(session: Session) -> Sequence[Alert]:
     return session.scalars(rows.execution_options(populate_existing=True)).all()
 
 
-def _insert(session: Session, kind: str, mark: str, finding: Finding) -> Alert | None:
+def _insert(session: Session, kind: str, mark: str, finding: Finding, now: datetime) -> Alert | None:
     """A new row, pending; None if another watchdog has written it meanwhile."""
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     values: dict[str, Any] = {
@@ -92,6 +92,8 @@ def _insert(session: Session, kind: str, mark: str, finding: Finding) -> Alert |
         "type": kind,
         "status": AlertStatus.PENDING,
         "labels": dict(finding.labels),
+        "created_at": now,
+        "seen_at": now,
     }
     new = insert(Alert).values(**values)
     new = new.on_conflict_do_nothing(index_elements=["fingerprint"], index_where=text(OPEN))

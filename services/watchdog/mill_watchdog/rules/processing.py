@@ -42,7 +42,8 @@ class ErrorRate(Rule):
         """One, with the rate."""
         since = view.now - timedelta(seconds=view.settings.alert_window_s)
         counted = select(col(Attempt.outcome), func.count()).where(col(Attempt.ended_at) >= since)
-        ended = Counter(dict(view.session.execute(counted.group_by(col(Attempt.outcome))).tuples().all()))
+        found = view.session.execute(counted.group_by(col(Attempt.outcome)))
+        ended = Counter({outcome: count for outcome, count in found})  # noqa: C416 - rows are no plain tuples
         total = sum(ended[outcome] for outcome in TRIED)
         if total < view.settings.alert_error_rate_least:
             return
