@@ -24,11 +24,14 @@ ROUNDS = 5
 
 def run(folder: Path) -> list[Result]:
     """The median of some rounds, the rows of the alerts written, too."""
-    with Postgres() as server, server.database() as url:
-        with closing(open_resources(Settings(data_dir=folder, database_url=url))) as resources:
-            migrate(resources.database)
-            crowd(resources.database, jobs=JOBS, tasks=TASKS)
-            seconds = median(_round(resources) for _ in range(ROUNDS))
+    with (
+        Postgres() as server,
+        server.database() as url,
+        closing(open_resources(Settings(data_dir=folder, database_url=url))) as resources,
+    ):
+        migrate(resources.database)
+        crowd(resources.database, jobs=JOBS, tasks=TASKS)
+        seconds = median(_round(resources) for _ in range(ROUNDS))
     return [Result("alert_rules", seconds, "s", 1.0, f"{JOBS:,} jobs of {TASKS} tasks")]
 
 
