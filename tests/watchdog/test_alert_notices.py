@@ -186,7 +186,7 @@ def test_a_silence_mutes_what_matches_until_it_expires(outlook: Outlook, told: T
 
 
 def test_routes_take_their_levels_and_labels(resources: Resources, told: Told) -> None:
-    routes = [
+    routes: list[dict[str, Any]] = [
         {"name": "pager", "url": "json://127.0.0.1:9/", "level": "critical"},
         {"name": "chat", "url": "json://127.0.0.1:9/", "level": "info", "match": {"name": "b"}},
     ]

@@ -14,6 +14,7 @@ from servers import Redis
 from sqlalchemy import update
 from watchdog.outlook import Outlook
 
+from mill_common.alerts import Rule
 from mill_common.clock import db_now
 from mill_common.errors import ChildFailed
 from mill_common.models import Alert, AlertLevel, AlertStatus, Attempt, Task
@@ -21,7 +22,7 @@ from mill_common.resources import Resources, open_resources
 from mill_common.runs import Schedule
 from mill_common.runs.ledger import now
 from mill_common.settings import Settings
-from mill_watchdog.rules import Rule, RulesUnusable, all_rules
+from mill_watchdog.rules import RulesUnusable, all_rules
 from mill_watchdog.surroundings import Lookout, Patient
 
 
