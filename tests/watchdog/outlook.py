@@ -63,7 +63,8 @@ class Outlook:
 
                 values = {name: at - timedelta(seconds=seconds) for name, at in older.items()}
                 this = [column == value for column, value in zip(table.__mapper__.primary_key, key, strict=True)]
-                session.execute(update(table).where(*this).values(**values))
+                if values:
+                    session.execute(update(table).where(*this).values(**values))
 
     def worker(self, queue: str = "transcode", **values: Any) -> None:
         """A worker that was just heard of."""

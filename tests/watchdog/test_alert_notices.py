@@ -18,10 +18,20 @@ from watchdog.outlook import Outlook
 
 from mill_common.alerts import Finding, Rule, View, acknowledge, prune, raise_alert
 from mill_common.clock import db_now
-from mill_common.models import Alert, AlertGroup, AlertLevel, AlertNotice, AlertSilence, AlertStatus, NoticeStatus
+from mill_common.models import (
+    Alert,
+    AlertGroup,
+    AlertLevel,
+    AlertNotice,
+    AlertSilence,
+    AlertStatus,
+    AlertTurn,
+    NoticeStatus,
+)
 from mill_common.resources import Resources
 from mill_common.runs.ledger import now
 from mill_common.settings import Settings
+from mill_watchdog.alerts import Alerts
 from mill_watchdog.lifeline import send_heartbeat
 from mill_watchdog.notices import Courier
 from mill_watchdog.routes import RoutesUnusable, routes_of
@@ -315,6 +325,22 @@ def test_the_dead_man_s_switch_asks_its_url(caplog: pytest.LogCaptureFixture) ->
         assert not send_heartbeat(settings)
     assert not send_heartbeat(settings)
     assert "s3cr3tword" not in caplog.text
+
+
+def test_the_pings_end_when_the_rules_are_no_longer_evaluated(resources: Resources) -> None:
+    with receiving() as (receiver, port):
+        url = SecretStr(f"http://127.0.0.1:{port}/ping")
+        settings = resources.settings.model_copy(update={"alert_heartbeat_url": url, "alert_every_s": 1e6})
+        alerts = Alerts(replace(resources, settings=settings))
+        outlook = Outlook(resources)
+        alerts.tick()
+        outlook.pass_time(AlertTurn, 61.0, "next_at")
+        alerts.tick()
+        assert receiver.asked == ["/ping", "/ping"]
+        outlook.pass_time(AlertTurn, 5e6, "done_at")  # the evaluation's turn is long taken, and never ended
+        outlook.pass_time(AlertTurn, 61.0, "next_at")
+        alerts.tick()
+        assert receiver.asked == ["/ping", "/ping"]
 
 
 def test_without_a_url_there_is_no_heartbeat() -> None:

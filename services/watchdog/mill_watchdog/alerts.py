@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 EVALUATE = "evaluate"
 HEARTBEAT = "heartbeat"
+LATELY_S = 60.0  # rules that were evaluated within so long are watched
 
 
 class Alerts:
@@ -47,8 +48,10 @@ class Alerts:
         """Evaluate the rules if it is this watchdog's turn, and then say that alerts are watched."""
         if self._takes_turn(EVALUATE, self._settings.alert_every_s):
             self.watch()
-        # After the rules, in the same thread: if they hang or fail, the outside hears nothing.
-        if self._settings.alert_heartbeat_url and self._takes_turn(HEARTBEAT, self._settings.alert_heartbeat_s):
+            self._database.run(_end_turn)
+        # If the rules hang or fail, here or in another watchdog, the outside hears nothing.
+        every_s = self._settings.alert_heartbeat_s
+        if self._settings.alert_heartbeat_url and self._is_watched() and self._takes_turn(HEARTBEAT, every_s):
             send_heartbeat(self._settings)
 
     def watch(self) -> None:
@@ -62,6 +65,12 @@ class Alerts:
     def tell(self) -> None:
         """Send the notices that are due."""
         self._courier.deliver()
+
+    def _is_watched(self) -> bool:
+        lately = db_now(-max(LATELY_S, 4 * self._settings.alert_every_s))
+        done = select(col(AlertTurn.name)).where(col(AlertTurn.name) == EVALUATE, col(AlertTurn.done_at) > lately)
+        with self._database.read() as session:
+            return session.scalar(done) is not None
 
     def _takes_turn(self, name: str, every_s: float) -> bool:
         try:
@@ -77,9 +86,13 @@ def prune_alerts(resources: Resources, run: Run) -> Result:
     return {"deleted_count": gone}
 
 
+def _end_turn(session: Session) -> None:
+    session.execute(update(AlertTurn).where(col(AlertTurn.name) == EVALUATE).values(done_at=db_now()))
+
+
 def _take_turn(session: Session, name: str, every_s: float) -> bool:
     due = update(AlertTurn).where(col(AlertTurn.name) == name, col(AlertTurn.next_at) <= db_now())
-    taken = due.values(next_at=db_now(every_s), done_at=db_now()).returning(col(AlertTurn.name))
+    taken = due.values(next_at=db_now(every_s)).returning(col(AlertTurn.name))
     if session.scalar(taken) is not None:
         return True
     if session.get(AlertTurn, name) is not None:

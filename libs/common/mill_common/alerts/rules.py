@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import ClassVar
 
 from sqlalchemy import select
@@ -61,6 +62,7 @@ class View:
         """Where the thresholds are."""
         return self.resources.settings
 
+    @cached_property
     def workers(self) -> list[Worker]:
         """The workers that were heard of within a lease."""
         heard = col(Worker.heartbeat_at) > db_now(-self.settings.lease_s)

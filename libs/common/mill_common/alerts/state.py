@@ -32,7 +32,9 @@ def evaluate(
     resources: Resources, rules: Iterable[Rule], surroundings: Surroundings
 ) -> dict[Rule, list[Finding] | None]:
     """Ask every rule. One that fails does not keep the others from being asked."""
-    return {rule: _ask(resources, rule, surroundings) for rule in rules}
+    with resources.database.read() as session:
+        view = View(session=session, resources=resources, now=db_time(session), surroundings=surroundings)
+        return {rule: _ask(rule, view) for rule in rules}
 
 
 def record(session: Session, found: Found, settings: Settings) -> dict[str, int]:
@@ -66,14 +68,12 @@ def record(session: Session, found: Found, settings: Settings) -> dict[str, int]
     }
 
 
-def _ask(resources: Resources, rule: Rule, surroundings: Surroundings) -> list[Finding] | None:
+def _ask(rule: Rule, view: View) -> list[Finding] | None:
     try:
-        # A session of its own: a statement that fails spoils the rest of its transaction.
-        with resources.database.read() as session:
-            view = View(session=session, resources=resources, now=db_time(session), surroundings=surroundings)
-            return list(rule.find(view))
+        return list(rule.find(view))
     except Exception as error:
         log.warning("rule_failed", rule=rule.type, error=type(error).__name__, exc_info=error)
+        view.session.rollback()  # a statement that fails spoils the rest of its transaction
         return None
 
 

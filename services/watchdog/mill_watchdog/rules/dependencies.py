@@ -43,7 +43,7 @@ class ProgramBroken(Rule):
 
     def find(self, view: View) -> Iterator[Finding]:
         """One for each host and program."""
-        for worker in view.workers():
+        for worker in view.workers:
             for program in worker.capability.get("broken", ()):
                 yield Finding(
                     level=AlertLevel.CRITICAL,

@@ -34,7 +34,7 @@ class _Share(Rule):
         raise NotImplementedError
 
     def _shares(self, view: View) -> dict[str, float]:
-        said = [(worker.host, worker.vitals or {}) for worker in view.workers()]
+        said = [(worker.host, worker.vitals or {}) for worker in view.workers]
         said.append((view.surroundings.host, view.surroundings.vitals))
         shares: dict[str, float] = {}
         for host, vitals in said:

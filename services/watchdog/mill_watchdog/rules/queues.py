@@ -19,7 +19,7 @@ from mill_common.workers import WorkerState
 
 def queues_of(view: View) -> list[str]:
     """The queues there are."""
-    return sorted({TRANSCODE, TRANSCRIBE, *(worker.queue for worker in view.workers())})
+    return sorted({TRANSCODE, TRANSCRIBE, *(worker.queue for worker in view.workers)})
 
 
 class QueueDepth(Rule):
@@ -97,7 +97,7 @@ class NoWorker(Rule):
 
     def find(self, view: View) -> Iterator[Finding]:
         """One for each queue."""
-        workers = view.workers()
+        workers = view.workers
         for queue in queues_of(view):
             here = [worker for worker in workers if worker.queue == queue]
             if any(worker.state is WorkerState.RUNNING for worker in here) or not _count(view, _due(queue), 1):
