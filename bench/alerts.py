@@ -1,4 +1,4 @@
-"""Evaluating every alert rule with 1,000,000 jobs and 2,000,000 tasks in PostgreSQL."""
+"""Evaluating every alert rule with 1,000,000 jobs and 6,000,000 tasks in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mill_common.settings import Settings
 from mill_watchdog.rules import all_rules
 
 JOBS = 1_000_000
-TASKS = 2
+TASKS = 6
 ROUNDS = 5
 
 

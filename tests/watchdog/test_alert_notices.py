@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from smtp_sink import smtp_sink
 from sqlalchemy import update
 from watchdog.outlook import Outlook
 
@@ -233,6 +234,20 @@ def test_a_notice_arrives_and_one_that_is_not_taken_is_tried_again(resources: Re
         [body] = receiver.bodies
         assert (body["title"], body["type"]) == ("[ERROR] About a", "failure")
         assert courier.deliver() == 0
+
+
+def test_a_notice_arrives_by_mail(resources: Resources, told: Told) -> None:
+    """A10: alerts by e-mail."""
+    with smtp_sink() as (messages, port):
+        url = f"mailto://127.0.0.1:{port}?from=mill@example.org&to=ops@example.org&format=text"
+        outlook = _outlook(resources, told, [{"name": "mail", "url": url}])
+        told.names = {"a": AlertLevel.ERROR}
+        outlook.look()
+        outlook.look()
+        assert Courier(outlook.database, outlook.routes, outlook.settings).deliver() == 1
+    [message] = messages
+    assert "Subject: [ERROR] About a" in message
+    assert "About a is firing" in message
 
 
 def test_a_notice_that_nobody_takes_is_given_up_and_stays_visible(resources: Resources, told: Told) -> None:
