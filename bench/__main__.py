@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import clips, job, queue, signals, transcription, upload, watchers, webhooks
+from bench import alerts, clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -18,6 +18,7 @@ BENCHES = {
     "webhooks": webhooks.run,
     "queue": queue.run,
     "signals": signals.run,
+    "alerts": alerts.run,
 }
 
 
