@@ -168,7 +168,7 @@ def test_a_queue_is_deep_and_old_and_nobody_works_on_it(resources: Resources) ->
         outlook.desk.job()
     outlook.look()
     assert _only(outlook, "queue_depth").details == {"depth": 3, "threshold": 2}
-    _times(outlook, run_after=db_now(-601.0))
+    _times(outlook, run_after=db_now(-601.0), queued_at=db_now(-601.0))
     outlook.look()
     assert outlook.firing() == ["queue_age", "queue_depth"]
     outlook.no_workers()

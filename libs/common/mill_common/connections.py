@@ -24,6 +24,7 @@ class Connections:
         self._lock = threading.Lock()
         self._hung_up = False
         event.listen(engine, "do_connect", self._before)
+        event.listen(engine, "checkout", self._before)
         event.listen(engine, "connect", self._opened, insert=True)  # before SQLAlchemy asks what server it is
         event.listen(engine, "close", self._closing)
         event.listen(engine, "close_detached", self._closing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlmodel import Session
 
 from mill_common.connections import Connections
@@ -17,6 +18,7 @@ from mill_common.connections import Connections
 T = TypeVar("T")
 
 RETRIES = 5
+IDLE_S = 0.1  # no server restarts in less: a connection that was used since then is taken to be there
 IDLE_IN_TRANSACTION_S = 15
 # A server that vanished without a word is noticed well within a lease. Seconds, then milliseconds.
 _POSTGRES = {
@@ -46,9 +48,9 @@ class Database:
             parsed,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             connect_args={} if self.is_sqlite else _POSTGRES,
         )
+        _ask_the_idle(self.engine)
         self._connections = None if self.is_sqlite else Connections(self.engine)
         (_tune_sqlite if self.is_sqlite else _tune_postgres)(self.engine)
         self._writer = self.engine.execution_options(mill_write=True)
@@ -95,6 +97,23 @@ class Database:
 
 def _is_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "pgcode", None) in _TRANSIENT or any(text in str(error.orig) for text in _BUSY)
+
+
+def _ask_the_idle(engine: Engine) -> None:
+    """Ask a connection that was idle for a while whether it is still there. Asking each time would cost too much."""
+
+    @event.listens_for(engine, "checkin")
+    def leave(_connection: Any, record: Any) -> None:
+        record.info["left_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("left_at", math.inf) < IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 def _tune_postgres(engine: Engine) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, text
+from sqlalchemy import ColumnElement, Select, func, select, text
 from sqlmodel import Session, col
 
 from mill_common.clock import UtcDateTime, db_now
 from mill_common.models import Task
 from mill_common.queue import TRANSCODE, TRANSCRIBE
-from mill_common.queue.predicates import claimable, running
-from mill_common.states import TaskStatus
+from mill_common.queue.predicates import claimable, dead, running
 
 COUNTED = 10_000
 QUEUES = (TRANSCODE, TRANSCRIBE)
@@ -40,20 +39,15 @@ def queue_depths(session: Session) -> list[Depth]:
             queue=queue,
             waiting=_count(session, queue, claimable(), *_CLAIM_ORDER),
             running=_count(session, queue, running()),
-            failed=_count(session, queue, failed()),
+            failed=_count(session, queue, dead()),
             oldest_s=_oldest_s(session, queue),
         )
         for queue in QUEUES
     ]
 
 
-def failed() -> ColumnElement[bool]:
-    """Whether a task is a dead letter, written so that its partial index serves it."""
-    return col(Task.status) == bindparam("failed", TaskStatus.FAILED, literal_execute=True)
-
-
 # Along the index for claims, which holds every column that this needs: no row is read.
-_CLAIM_ORDER = (col(Task.queue), col(Task.rank), col(Task.share), col(Task.id))
+_CLAIM_ORDER = (col(Task.queue), col(Task.lane), col(Task.rank), col(Task.share), col(Task.id))
 
 
 def _count(session: Session, queue: str, status: ColumnElement[bool], *order: Any) -> int:

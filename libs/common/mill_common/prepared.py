@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select, bindparam, column, text
+from sqlalchemy import Connection, CursorResult, Select, Update, bindparam, column, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import TextualSelect
@@ -20,7 +20,7 @@ _KEY = "mill_prepared"
 class Prepared:
     """A statement whose text never changes. `name` tells it from all others."""
 
-    def __init__(self, name: str, statement: Select[Any]) -> None:
+    def __init__(self, name: str, statement: Select[Any] | Update) -> None:
         self.statement = statement
         self._name = f"mill_{name}"
         self._text: tuple[str, TextualSelect] | None = None
@@ -48,5 +48,5 @@ class Prepared:
                 for name, bind in zip(names, binds, strict=True)
             )
         )
-        shown = [column(str(each.key), each.type) for each in self.statement.selected_columns]
+        shown = [column(str(each.key), each.type) for each in self.statement.exported_columns]
         return f"PREPARE {self._name}({types}) AS {compiled}", execute.columns(*shown)

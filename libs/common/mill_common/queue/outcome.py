@@ -16,6 +16,7 @@ from mill_common.queue.enqueue import add_tasks
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import claimable
 from mill_common.queue.progress import raise_job_progress
+from mill_common.queue.quick_end import QUICK_END
 from mill_common.queue.rows import (
     LockedJob,
     end_attempt,
@@ -25,6 +26,7 @@ from mill_common.queue.rows import (
     release_unblocked,
     roll_up_job,
     task_statuses,
+    why_lost,
 )
 from mill_common.queue.text import storable, storable_text
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
@@ -46,16 +48,7 @@ def finish(
         LeaseLost: Another worker holds the task by now; nothing was written.
         TaskCancelled: The cancellation was committed first; nothing was written.
     """
-    job = lock_job(session, claim.job.id)
-    ending = {
-        "status": TaskStatus.COMPLETED,
-        "progress": 1.0,
-        "result": storable(result.result),
-        "finished_at": db_now(),
-    }
-    end_claim(session, claim, ending)
-    assert job is not None, "a held task's job cannot be deleted"
-    end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
+    job = _complete(session, claim, result, spent)
     _write_outputs(session, claim, outputs)
     _note_facts(session, job, result)
     if result.tasks:
@@ -68,8 +61,26 @@ def finish(
     waits = TaskStatus.BLOCKED in statuses and not is_held(job)
     queues = release_unblocked(session, job.id, policy) if waits else frozenset[str]()
     if roll_up_job(session, job, statuses) is JobStatus.PROCESSING:
-        raise_job_progress(session, job.id)
+        raise_job_progress(session, job.id, touch=True)
     return queues
+
+
+def _complete(session: Session, claim: Claim, result: TaskResult, spent: Spent) -> LockedJob:
+    made = storable(result.result)
+    if session.connection().dialect.name == "postgresql":
+        this = {"job_id": claim.job.id, "of_task": claim.task_id, "of_epoch": claim.epoch, "result": made}
+        used = {f"of_{name}": value for name, value in storable(vars(spent)).items()}
+        row = QUICK_END.execute(session.connection(), this | used).one_or_none()
+        if row is None:
+            raise why_lost(session, claim)
+        return LockedJob(**row._mapping)
+    job = lock_job(session, claim.job.id)
+    end_claim(
+        session, claim, {"status": TaskStatus.COMPLETED, "progress": 1.0, "result": made, "finished_at": db_now()}
+    )
+    assert job is not None, "a held task's job cannot be deleted"
+    end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
+    return job
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,8 +49,8 @@ class LockedJob:
 
 
 _LOCKED = [name for name in LockedJob.__dataclass_fields__ if name not in ("watched", "changes")]
-_JOB = select(*(col(getattr(Job, name)) for name in _LOCKED), watched()).where(col(Job.id) == bindparam("job_id"))
-_LOCK_JOB = Prepared("lock_job", _JOB.with_for_update())
+JOB = select(*(col(getattr(Job, name)) for name in _LOCKED), watched()).where(col(Job.id) == bindparam("job_id"))
+_LOCK_JOB = Prepared("lock_job", JOB.with_for_update())
 
 
 def lock_job(session: Session, job_id: UUID) -> LockedJob | None:
@@ -77,11 +77,14 @@ def end_claim(session: Session, claim: Claim, values: Mapping[str, Any], *, even
     ended = session.connection().execute(
         update(Task).where(fence).values(lease_until=None, worker=None, **values).returning(col(Task.id))
     )
-    if ended.first() is not None:
-        return
-    if session.scalar(select(col(Task.id)).where(held(claim))) is not None:
-        raise TaskCancelled
-    raise LeaseLost
+    if ended.first() is None:
+        raise why_lost(session, claim)
+
+
+def why_lost(session: Session, claim: Claim) -> LeaseLost | TaskCancelled:
+    """Why the end of a claim was not written."""
+    still = session.scalar(select(col(Task.id)).where(held(claim)))
+    return LeaseLost() if still is None else TaskCancelled()
 
 
 def end_attempt(session: Session, claim: Claim, outcome: Outcome, **values: Any) -> None:
@@ -164,6 +167,9 @@ def roll_up_job(session: Session, job: LockedJob, statuses: frozenset[TaskStatus
     # A cancelled job stays cancelled, whatever its last tasks still report.
     cancelled = job.cancel_requested_at or "cancel_requested_at" in job.changes
     status = JobStatus.CANCELLED if cancelled else roll_up(statuses or task_statuses(session, job.id))
+    if not job.changes and _is_plain(job, status):
+        _write_plain(session, job, status)
+        return status
     values = job.changes | {"status": status, "updated_at": db_now()}
     if status is JobStatus.COMPLETED:
         values["progress"] = 1.0
@@ -177,3 +183,26 @@ def roll_up_job(session: Session, job: LockedJob, statuses: frozenset[TaskStatus
     if job.watched and status is not job.status:
         note_status(session, job.id)
     return status
+
+
+# What nearly every roll-up is: the job goes on, or is done. Built once, for building costs more than running it.
+_COMPLETE = Prepared(
+    "complete_job",
+    update(Job)
+    .where(col(Job.id) == bindparam("job_id"))
+    .values(status=JobStatus.COMPLETED, progress=1.0, updated_at=db_now(), completed_at=db_now())
+    .returning(col(Job.id)),
+)
+
+
+def _is_plain(job: LockedJob, status: JobStatus) -> bool:
+    begun = job.status is JobStatus.PROCESSING and job.started_at is not None and job.completed_at is None
+    return begun and job.error_code is None and status in (JobStatus.PROCESSING, JobStatus.COMPLETED)
+
+
+def _write_plain(session: Session, job: LockedJob, status: JobStatus) -> None:
+    if status is JobStatus.PROCESSING:
+        return  # its progress says the rest
+    _COMPLETE.execute(session.connection(), {"job_id": job.id})
+    if job.watched:
+        note_status(session, job.id)

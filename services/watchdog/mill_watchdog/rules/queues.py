@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from mill_common.alerts import Finding, Inhibition, Rule, View
 from mill_common.clock import db_now
+from mill_common.depths import queue_depths
 from mill_common.models import AlertLevel, Task
 from mill_common.queue import TRANSCODE, TRANSCRIBE
 from mill_common.queue.predicates import claimable, dead
@@ -52,9 +53,8 @@ class QueueAge(Rule):
     def find(self, view: View) -> Iterator[Finding]:
         """One for each queue."""
         limit = view.settings.alert_queue_age_s
-        for queue in queues_of(view):
-            oldest = view.session.scalar(select(func.min(col(Task.run_after))).where(_due(queue)))
-            age = (view.now - oldest).total_seconds() if oldest else 0.0
+        for depth in queue_depths(view.session):
+            queue, age = depth.queue, depth.oldest_s
             if age > limit:
                 yield Finding(
                     level=AlertLevel.WARNING,

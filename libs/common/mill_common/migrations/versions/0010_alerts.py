@@ -25,7 +25,6 @@ def upgrade() -> None:
         job.add_column(sa.Column("trace", JSON, nullable=True))
     with op.batch_alter_table("worker") as worker:
         worker.add_column(sa.Column("vitals", JSON, nullable=True))
-    _partial("ix_task_due", "task", ["queue", "run_after"], _CLAIMABLE)
     _partial("ix_task_failed", "task", ["queue", "finished_at"], _FAILED)
     op.create_index("ix_attempt_ended", "attempt", ["ended_at", "outcome"])
 
@@ -33,7 +32,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_attempt_ended", "attempt")
     op.drop_index("ix_task_failed", "task")
-    op.drop_index("ix_task_due", "task")
     with op.batch_alter_table("worker") as worker:
         worker.drop_column("vitals")
     with op.batch_alter_table("job") as job:
