@@ -120,6 +120,9 @@ class FolderTask:
     def source(self) -> Path:
         return self._job.file
 
+    def stored(self, key: str, name: str) -> Path:
+        return Path(key)
+
     def fetch(self, output_name: str) -> Path:
         return self._job.path(output_name)
 
