@@ -183,8 +183,9 @@ def _enqueue(wired: Resources, client: Caller, new: NewJob, body: JobRequest, se
         limits = admit_job(session, owner, wired.settings)
         if body.webhook:
             session.add(job_endpoint(client, body.webhook, job_id, secret))
+        first = first_tasks(new.sources) if new.sources else None
         # Fresh rows each time: the transaction may be repeated.
-        queues = enqueue_job(session, Job(**plain), wired.queue.policy, limits, first_tasks(new.sources) or None)
+        queues = enqueue_job(session, Job(**plain), wired.queue.policy, limits, first)
         session.add_all(JobSource(**source.model_dump()) for source in new.sources)
         write_labels(session, job_id, job.owner_id, job.user_metadata)
         return job_id, True, queues

@@ -81,7 +81,7 @@ def _refuse_excess(task: TaskContext, parts: list[Part]) -> None:
 
 def _made(task: TaskContext, parts: list[Part], canvas: Canvas | None) -> list[Fraction]:
     """Make every part. Returns where each ends, in seconds: exactly, so that no error adds up."""
-    whole_s = sum(part.media.duration_s for part in parts)
+    whole_s = max(1e-6, sum(part.media.duration_s for part in parts))
     ends: list[Fraction] = []
     frames, before_s = 0, 0.0
     for part in parts:

@@ -13,6 +13,7 @@ from typing import Any
 
 import ffmpeg
 
+from mill_common.errors import ChildFailed
 from mill_common.worker.context import TaskContext
 from mill_transcoder.audio import RATE, aligned_sound, check_sound
 from mill_transcoder.canvas import Canvas, place_on
@@ -23,8 +24,8 @@ from mill_transcoder.media import MediaInfo, VideoStream
 from mill_transcoder.plan import GOP_S, Chunk
 
 FRAME_BYTES = 4  # of sound: two channels of 16 bits
-# All but without loss at the cost of little more than decoding: this file is encoded once more.
-QUALITY: dict[str, Any] = {"vcodec": "libx264", "preset": "veryfast", "crf": 16}
+# Encoded once more and then removed: quality counts, then time, then size (docs/adr/0013).
+QUALITY: dict[str, Any] = {"vcodec": "libx264", "preset": "ultrafast", "crf": 14}
 Report = Callable[[float], None]
 
 
@@ -61,7 +62,9 @@ def make_picture(task: TaskContext, part: Part, canvas: Canvas, report: Report) 
         expected = max(1, round(Fraction(part.media.duration_s) * canvas.rate))
         frames.expected = expected
         run_ffmpeg(task, [_written(_black(canvas), part, canvas, vframes=expected)], report=frames, reads_source=False)
-        return frames.made
+        if frames.made != expected:
+            raise ChildFailed(f"a black picture has {frames.made} frames instead of {expected}")
+        return expected
     video = replace(video, rate=str(canvas.rate))
     whole = Chunk(index=0, first=0, frames=video.frames, last=True)
     frames.expected = whole.frames
