@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from folder_job import FolderJob, FolderTask
-from transcoder.clips import AAC, FAST, ffmpeg
+from transcoder.clips import AAC, FAST, ffmpeg, garbled, tone
 from transcoder.conftest import Clip, Left, MakeJob
 from transcoder.looking import FFPROBE, check_everything, decode, frame_hashes, loudness, pixels, streams
 
@@ -49,12 +49,12 @@ def run(job: FolderJob, *files: Path) -> list[dict[str, Any]]:
     return segments
 
 
-def colour(folder: Path, name: str, seconds: float, *, size: str, rate: str, tone: int | None) -> Path:
+def colour(folder: Path, name: str, seconds: float, *, size: str, rate: str, hertz: int | None) -> Path:
     """A clip of one colour, with a tone or without sound."""
     file = folder / f"{name}.mp4"
     picture = ["-f", "lavfi", "-t", str(seconds), "-i", f"color={name}:s={size}:r={rate}"]
-    sound = ["-f", "lavfi", "-t", str(seconds), "-i", f"sine=f={tone}:r=44100"] if tone else []
-    ffmpeg(*picture, *sound, *FAST, *(AAC if tone else []), str(file))
+    sound = ["-f", "lavfi", "-t", str(seconds), "-i", f"sine=f={hertz}:r=44100"] if hertz else []
+    ffmpeg(*picture, *sound, *FAST, *(AAC if hertz else []), str(file))
     return file
 
 
@@ -96,9 +96,9 @@ def test_a_source_lasts_as_long_among_others_as_alone(name: str, clip: Clip, job
 
 
 def test_a_segment_begins_with_the_frame_that_its_time_names(tmp_path: Path, job_of: MakeJob) -> None:
-    red = colour(tmp_path, "red", 1.5, size="160x90", rate="12.5", tone=None)
-    lime = colour(tmp_path, "lime", 2.35, size="320x180", rate="30000/1001", tone=None)
-    blue = colour(tmp_path, "blue", 1, size="320x240", rate="25", tone=None)
+    red = colour(tmp_path, "red", 1.5, size="160x90", rate="12.5", hertz=None)
+    lime = colour(tmp_path, "lime", 2.35, size="320x180", rate="30000/1001", hertz=None)
+    blue = colour(tmp_path, "blue", 1, size="320x240", rate="25", hertz=None)
     job = job_of(red)
     segments = run(job, red, lime, blue, red)
     rate = 30000 / 1001
@@ -112,8 +112,8 @@ def test_a_segment_begins_with_the_frame_that_its_time_names(tmp_path: Path, job
 
 def test_sound_and_silence_change_where_the_segments_do(tmp_path: Path, job_of: MakeJob) -> None:
     """What is transcribed is this sound, so captions are as right as it is."""
-    loud = colour(tmp_path, "red", 1.5, size="160x90", rate="25", tone=440)
-    mute = colour(tmp_path, "blue", 2.35, size="160x90", rate="30000/1001", tone=None)
+    loud = colour(tmp_path, "red", 1.5, size="160x90", rate="25", hertz=440)
+    mute = colour(tmp_path, "blue", 2.35, size="160x90", rate="30000/1001", hertz=None)
     job = job_of(loud, spec=JobSpec(transcript=TranscriptSpec()))
     segments = run(job, loud, mute, loud, mute, loud)
     speech = job.path("speech.wav")
@@ -128,8 +128,8 @@ def test_sound_and_silence_change_where_the_segments_do(tmp_path: Path, job_of: 
 
 
 def test_pictures_are_fitted_in_and_upright(clip: Clip, tmp_path: Path, job_of: MakeJob) -> None:
-    white = colour(tmp_path, "white", 1, size="320x180", rate="25", tone=None)
-    tall = colour(tmp_path, "yellow", 1, size="90x180", rate="25", tone=None)
+    white = colour(tmp_path, "white", 1, size="320x180", rate="25", hertz=None)
+    tall = colour(tmp_path, "yellow", 1, size="90x180", rate="25", hertz=None)
     job = job_of(white)
     segments = run(job, white, tall, clip("rotated"), clip("white_hdr"))
     at = [segment["start_s"] + 0.5 for segment in segments]
@@ -154,6 +154,9 @@ def test_colours_are_the_same_whatever_they_were_tagged_with(tmp_path: Path, job
         source = ["-f", "lavfi", "-t", "1", "-i", "color=0xc04020:s=320x180:r=25"]
         made = f"scale=out_color_matrix={matrix}:out_range=tv,format=yuv420p"
         ffmpeg(*source, "-vf", made, *FAST, "-colorspace", matrix, "-color_range", "tv", str(tagged[matrix]))
+    tagged["none"] = tmp_path / "untagged.mp4"
+    unsaid = ["-c", "copy", "-bsf:v", "h264_metadata=matrix_coefficients=2"]
+    ffmpeg("-i", str(tagged["smpte170m"]), *unsaid, str(tagged["none"]))
     job = job_of(tagged["bt709"])
     segments = run(job, *tagged.values())
     shown = [pixels(job.path("source"), 1, 1, segment["start_s"] + 0.5)[0, 0] for segment in segments]
@@ -216,7 +219,8 @@ def test_a_source_that_is_not_what_it_was_said_to_be_is_named(clip: Clip, job_of
 def test_the_limits_of_one_source_hold_for_all_together(clip: Clip, job_of: MakeJob) -> None:
     plain = clip("plain")
     with pytest.raises(SourceTooLong, match="lasts 6 s; at most 5 s"):
-        run(job_of(plain, max_source_duration_s=5), plain, plain)
+        run(job := job_of(plain, max_source_duration_s=5), plain, plain)
+    assert "merge" not in job.results, "it is found out before the work is done"
     with pytest.raises(SourceTooLarge, match="together"):
         run(job_of(plain, max_source_bytes=plain.stat().st_size * 3 // 2), plain, plain)
     with pytest.raises(SourceTooLarge, match=r"sources\[1\].*pixels"):
@@ -254,7 +258,17 @@ def test_a_cancelled_merge_leaves_nothing_behind(clip: Clip, job_of: MakeJob, le
     assert left() == set()
 
 
-def test_a_part_of_which_too_little_comes_out_is_damaged(clip: Clip, job_of: MakeJob) -> None:
-    job = job_of(clip("plain"))
-    with pytest.raises(SourceUnreadable, match=r"^sources\[0\] .*decoded"):
-        run(job, clip("garbled_mp4"), clip("plain"))
+def test_a_part_of_which_too_little_can_be_seen_is_damaged(clip: Clip, tmp_path: Path, job_of: MakeJob) -> None:
+    mute = tmp_path / "mute.mp4"
+    ffmpeg("-i", str(clip("reordered")), "-c", "copy", "-movflags", "+faststart", str(mute))
+    damaged = garbled("mute", "damaged.mp4", 0.6, 1.0)(tmp_path, lambda _: mute)
+    with pytest.raises(SourceUnreadable, match=r"^sources\[0\] .*(pictures|of the picture) could be decoded"):
+        run(job_of(damaged), damaged, clip("plain"))
+
+
+def test_a_part_of_which_too_little_can_be_heard_is_damaged(clip: Clip, tmp_path: Path, job_of: MakeJob) -> None:
+    sound = tmp_path / "sound.m4a"
+    ffmpeg(*tone(10), "-c:a", "aac", "-movflags", "+faststart", str(sound))
+    damaged = garbled("sound", "damaged.m4a", 0.5, 1.0)(tmp_path, lambda _: sound)
+    with pytest.raises(SourceUnreadable, match=r"^sources\[1\] .*of the sound could be decoded"):
+        run(job_of(sound), clip("plain"), damaged)
