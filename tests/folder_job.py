@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from mill_common.queue.enqueue import PROBE
 from mill_common.queue.types import JobFacts, NewOutput, NewTask, TaskResult
 from mill_common.settings import Settings
 from mill_common.spec import JobSpec
@@ -47,9 +48,9 @@ class FolderJob:
             folder, file, facts, Settings(**{"data_dir": folder / "data", "encode_preset": "ultrafast", **settings})
         )
 
-    def run(self, handlers: Mapping[str, Handler], *, first: str = "probe") -> None:
-        """Run `first`, then whatever it planned, until nothing is left that can run."""
-        self.tasks = {first: NewTask(name=first, kind=first)}
+    def run(self, handlers: Mapping[str, Handler], *, first: Sequence[NewTask] = (PROBE,)) -> None:
+        """Run `first`, then whatever they planned, until nothing is left that can run."""
+        self.tasks = {task.name: task for task in first}
         while ready := [t for t in self.tasks.values() if self._ready(t, handlers)]:
             self.run_task(ready[0], handlers[ready[0].kind])
 
@@ -64,6 +65,9 @@ class FolderJob:
         self.outputs.update(task.made)
         self.results[planned.name] = result
         self.tasks.update({new.name: new for new in result.tasks})
+        if result.source is not None and result.source.object_key in task.made:
+            self.file = self.path(result.source.object_key)
+            self.facts = replace(self.facts, source_key=result.source.object_key, source_sha256=result.source.sha256)
         if result.media is not None:
             self.facts = replace(self.facts, media=result.media)
         return result
@@ -119,6 +123,9 @@ class FolderTask:
 
     def source(self) -> Path:
         return self._job.file
+
+    def stored(self, key: str, name: str) -> Path:
+        return Path(key)
 
     def fetch(self, output_name: str) -> Path:
         return self._job.path(output_name)

@@ -14,8 +14,10 @@ import pytest
 from folder_job import FolderJob, FolderTask
 from source_server import SourceServer, reply, source_server
 
-from mill_common.errors import SourceMissing, SourceTooLarge, TaskCancelled
+from mill_common.errors import MillError, SourceMissing, SourceTooLarge, TaskCancelled
 from mill_common.outgoing import AddressRefused, SourceUnreachable
+from mill_common.queue.types import NewOutput
+from mill_common.quotas import StorageQuotaExceeded
 from mill_transcoder.fetch import fetch
 from mill_transcoder.handlers import HANDLERS
 
@@ -126,3 +128,44 @@ def test_the_deadline_of_a_task_bounds_its_download(tmp_path: Path) -> None:
 
     with source_server(drips) as server, pytest.raises(SourceUnreachable, match="in time"):
         fetch(_task(tmp_path, server.url, task_deadline_s=0.5, **OPEN))
+
+
+def _one_of_several(folder: Path, url: str, params: dict[str, Any], **settings: Any) -> FolderTask:
+    unused = folder / "unused"
+    unused.touch()
+    job = FolderJob.of(folder, unused, **settings)
+    job.facts = replace(job.facts, source_key=None)
+    earlier = NewOutput(name="sources/00", kind="source", object_key="sources/00", size=30, sha256="", content_type="")
+    job.outputs["sources/00"] = earlier
+    return job.task("fetch-02", {"source": 2, "filename": "third.mp4", "url": url, **params})
+
+
+def test_one_of_several_sources_is_kept_until_they_are_merged(tmp_path: Path) -> None:
+    with source_server(reply(b"film")) as server:
+        task = _one_of_several(tmp_path, f"{server.url}/c.mp4", {}, **OPEN)
+        result = fetch(task)
+    assert (task.made["sources/02"].intermediate, task.made["sources/02"].size) == (True, 4)
+    assert (result.source, result.result) == (None, {"filename": "c.mp4"})
+
+
+@pytest.mark.parametrize(
+    ("room", "error"),
+    [
+        ({"max_source_bytes": 100, "stored_bytes": 60}, None),
+        ({"max_source_bytes": 100, "stored_bytes": 61}, SourceTooLarge),
+        ({"max_source_bytes": 100, "stored_bytes": 99}, SourceTooLarge),
+        ({"max_source_bytes": 100, "storage_left": 40}, None),
+        ({"max_source_bytes": 100, "storage_left": 39}, StorageQuotaExceeded),
+    ],
+)
+def test_sources_are_fetched_into_the_room_that_the_others_left(
+    room: dict[str, int], error: type[MillError] | None, tmp_path: Path
+) -> None:
+    with source_server(reply(b"x" * 10)) as server:
+        task = _one_of_several(tmp_path, server.url, room, **OPEN)
+        if error is None:
+            fetch(task)
+            return
+        with pytest.raises(error, match=r"^sources\[2\] \(third.mp4\): "):
+            fetch(task)
+    assert task.made == {}

@@ -12,7 +12,7 @@ from watchdog.sweeps import latest, sweep
 
 from mill_common.clock import db_now
 from mill_common.errors import SourceMissing
-from mill_common.models import Job, Upload
+from mill_common.models import Job, JobSource, Upload
 from mill_common.queue import enqueue_job
 from mill_common.resources import Resources
 from mill_common.storage import UploadPart
@@ -59,6 +59,15 @@ def test_an_upload_that_a_job_uses_stays(resources: Resources) -> None:
         enqueue_job(session, job, resources.queue.policy)
     assert sweep(resources, "expired_uploads") == {"deleted_count": 0}
     assert _keys(resources) == {"uploads/used"}
+
+
+def test_an_upload_that_is_one_of_several_sources_stays(resources: Resources) -> None:
+    upload = _upload(resources, "uploads/used", expires_s=-1)
+    with resources.database.write() as session:
+        job = Job(owner_id="ada", filename="clip.mp4")
+        enqueue_job(session, job, resources.queue.policy)
+        session.add(JobSource(job_id=job.id, position=1, upload_id=upload.id, filename="clip.mp4"))
+    assert sweep(resources, "expired_uploads") == {"deleted_count": 0}
 
 
 def test_a_sweep_that_was_killed_between_object_and_row_is_finished_by_the_next(resources: Resources) -> None:

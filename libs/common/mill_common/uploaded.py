@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from mill_common.models import Upload
+from sqlalchemy import ColumnElement, or_, select
+from sqlmodel import col
+
+from mill_common.models import Job, JobSource, Upload
 from mill_common.storage import ObjectStore
+
+
+def in_use() -> ColumnElement[bool]:
+    """Whether a job was made of an upload, alone or with others."""
+    alone = select(col(Job.id)).where(col(Job.upload_id) == col(Upload.id))
+    with_others = select(col(JobSource.job_id)).where(col(JobSource.upload_id) == col(Upload.id))
+    return or_(alone.exists(), with_others.exists())
 
 
 def tails_of(upload_id: UUID) -> str:

@@ -19,9 +19,25 @@ from mill_api.progress import ProgressView, progress_view
 from mill_api.published import published_outputs
 from mill_api.remaining import remaining_s
 from mill_api.resources import resources
+from mill_common.merging import MERGE
 from mill_common.models import Job, Output, Task
 from mill_common.spec import JobSpec
 from mill_common.states import JobStatus, TaskStatus
+
+
+class SegmentView(BaseModel):
+    """One of several sources, where it is in the video that they were merged into."""
+
+    index: int = Field(description="Its place in `sources`, from 0.")
+    filename: str
+    start_seconds: float
+    duration_seconds: float
+    width: int | None = Field(description="Pixels, of the source as shown; null if it has no picture.")
+    height: int | None
+    fps: float | None = Field(description="Frames a second of the source.")
+    has_video: bool
+    has_audio: bool
+    file_hash: str = Field(description="SHA-256, hexadecimal.")
 
 
 class SourceView(BaseModel):
@@ -36,6 +52,10 @@ class SourceView(BaseModel):
     url: str | None
     has_video: bool | None
     has_audio: bool | None
+    video_count: int = Field(description="How many videos this is made of.")
+    segments: list[SegmentView] | None = Field(
+        description="Where each of several sources is once they are merged; then the rest is said of the merged video."
+    )
 
 
 class ErrorView(BaseModel):
@@ -112,7 +132,7 @@ def _view(
         updated_at=job.updated_at,
         completed_at=job.completed_at,
         progress=progress,
-        source=_source(job),
+        source=_source(job, tasks),
         outputs=outputs_view(request, job, outputs),
         processing_time=_processing_time(job, tasks),
         spec=JobSpec.model_validate(job.spec),
@@ -122,8 +142,9 @@ def _view(
     )
 
 
-def _source(job: Job) -> SourceView:
+def _source(job: Job, tasks: list[Task]) -> SourceView:
     media: dict[str, Any] = job.media or {}
+    merged = next((len(task.params["sources"]) for task in tasks if task.kind == MERGE), 1)
     width, height = media.get("width"), media.get("height")
     return SourceView(
         filename=job.filename,
@@ -135,7 +156,14 @@ def _source(job: Job) -> SourceView:
         url=job.source_url,
         has_video=media.get("video") is not None if media else None,
         has_audio=media.get("audio") is not None if media else None,
+        video_count=merged,
+        segments=[_segment(segment) for segment in media["segments"]] if "segments" in media else None,
     )
+
+
+def _segment(segment: dict[str, Any]) -> SegmentView:
+    shown = {"start_seconds": segment["start_s"], "duration_seconds": segment["duration_s"]}
+    return SegmentView(**shown, file_hash=segment["sha256"], **segment)
 
 
 def _processing_time(job: Job, tasks: list[Task]) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from mill_api.auth import Caller, Forbidden, caller
 from mill_api.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
-from mill_api.job_request import JobRequest, new_job
+from mill_api.job_request import JobRequest, NewJob, new_job
 from mill_api.job_view import JobView, read_view
 from mill_api.labels import write_labels
 from mill_api.links import path
@@ -25,7 +25,8 @@ from mill_api.webhooks.request import check_url, job_endpoint
 from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.hooks.secrets import new_secret
-from mill_common.models import Job
+from mill_common.merging import first_tasks
+from mill_common.models import Job, JobSource
 from mill_common.outgoing import AddressRefused
 from mill_common.queue import (
     JobEnded,
@@ -168,22 +169,24 @@ def _accept(request: Request, body: JobRequest, secret: str) -> tuple[UUID, bool
         return earlier, False
 
 
-def _enqueue(wired: Resources, client: Caller, job: Job, body: JobRequest, secret: str) -> tuple[UUID, bool]:
-    job_id = job.id
+def _enqueue(wired: Resources, client: Caller, new: NewJob, body: JobRequest, secret: str) -> tuple[UUID, bool]:
+    job, job_id = new.job, new.job.id
     plain = job.model_dump(exclude_unset=True) | {"id": job_id}
 
     def work(session: Session) -> tuple[UUID, bool, frozenset[str]]:
         owner = lock_owner(session, job.owner_id)
         earlier = earlier_job(session, job.owner_id, job.idempotency_key, body)
         if earlier is None and job.idempotency_key is None and not body.force:
-            earlier = same_job(session, job)
+            earlier = same_job(session, job, may_change=new.may_change)
         if earlier is not None:
             return earlier, False, frozenset()
         limits = admit_job(session, owner, wired.settings)
         if body.webhook:
             session.add(job_endpoint(client, body.webhook, job_id, secret))
-        # A fresh row each time: the transaction may be repeated.
-        queues = enqueue_job(session, Job(**plain), wired.queue.policy, limits)
+        first = first_tasks(new.sources) if new.sources else None
+        # Fresh rows each time: the transaction may be repeated.
+        queues = enqueue_job(session, Job(**plain), wired.queue.policy, limits, first)
+        session.add_all(JobSource(**source.model_dump()) for source in new.sources)
         write_labels(session, job_id, job.owner_id, job.user_metadata)
         return job_id, True, queues
 

@@ -7,7 +7,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -28,11 +27,11 @@ def source_mark(kind: str, *facts: Any) -> str:
     return digest([kind, *map(str, facts)])
 
 
-def same_job(session: Session, wanted: Job) -> UUID | None:
+def same_job(session: Session, wanted: Job, *, may_change: bool) -> UUID | None:
     """The owner's latest job that makes the same outputs of the same source, if it is of any use.
 
-    A failed or cancelled job is of none. What lies at a URL may have changed since, so there only a job that has not
-    ended counts. The owner's row must be locked, or another request may be about to make the same job.
+    A failed or cancelled job is of none. What lies at a URL `may_change`, so there only a job that has not ended
+    counts. The owner's row must be locked, or another request may be about to make the same job.
     """
     if wanted.spec_hash is None:
         return None
@@ -42,8 +41,8 @@ def same_job(session: Session, wanted: Job) -> UUID | None:
         col(Job.status).not_in(USELESS),
     )
     if wanted.source_mark is not None:
-        fresh = or_(col(Job.source_url).is_(None), col(Job.status).not_in(JOB_ENDED))
-        found = _latest(session, of_owner.where(and_(col(Job.source_mark) == wanted.source_mark, fresh)))
+        marked = of_owner.where(col(Job.source_mark) == wanted.source_mark)
+        found = _latest(session, marked.where(col(Job.status).not_in(JOB_ENDED)) if may_change else marked)
         if found is not None:
             return found
     if wanted.source_sha256 is None:

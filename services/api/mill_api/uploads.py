@@ -29,9 +29,9 @@ from mill_api.room import UploadTooLarge, room_of
 from mill_common.clock import db_now
 from mill_common.errors import MillError, PermanentError, StorageUnavailable
 from mill_common.ids import uuid7
-from mill_common.models import Job, Upload
+from mill_common.models import Upload
 from mill_common.quotas import StorageQuotaExceeded, make_room
-from mill_common.uploaded import delete_upload_objects
+from mill_common.uploaded import delete_upload_objects, in_use
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +114,7 @@ def delete_upload(request: Request, upload_id: UUID) -> None:
     wired = resources(request)
     with wired.database.write() as session:
         row = owned_upload(session, upload_id, caller(request).owner_id)
-        if session.exec(select(Job.id).where(col(Job.upload_id) == upload_id).limit(1)).first():
+        if session.scalar(select(in_use()).where(col(Upload.id) == upload_id)):
             raise UploadInUse
         session.delete(row)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ffmpeg
@@ -76,11 +77,7 @@ def extract_audio(task: TaskContext) -> TaskResult:
     expected_s = max(0.05, media.audio.end_s - media.picture_start_s)
     sound = Sound(task, expected_s)
     run_ffmpeg(task, _outputs(task, media, media.audio, tracks), report=sound, reads_source=True)
-    if falls_short(sound.made_s, expected_s):
-        raise SourceUnreadable(
-            f"Only {sound.made_s:.1f} s of {expected_s:.1f} s of the sound could be decoded: "
-            "the source is incomplete or damaged."
-        )
+    check_sound(sound.made_s, expected_s)
     for track in tracks:
         _store(task, track, sound.made_s)
     return TaskResult(result={"duration_s": round(sound.made_s, 6)})
@@ -107,11 +104,24 @@ def _download(kind: str, kbps: int) -> Track:
     return Track(name, "audio", LOSSY.get(kind, "pcm_s16le"), RATE, 2, kbps if kind in LOSSY else None)
 
 
-def _outputs(task: TaskContext, media: MediaInfo, audio: AudioStream, tracks: list[Track]) -> list[Any]:
+def aligned_sound(task: TaskContext, source: Path, media: MediaInfo, audio: AudioStream) -> Any:
     """Sound before the picture's start is cut, a late track begins with silence, gaps are filled."""
-    sound = open_source(task, task.source())[str(audio.index)]
+    sound = open_source(task, source)[str(audio.index)]
     sound = sound.filter("asetpts", _shift(media, audio)).filter("atrim", start=0)
-    sound = sound.filter("aresample", **{"async": 1, "first_pts": 0})
+    return sound.filter("aresample", **{"async": 1, "first_pts": 0})
+
+
+def check_sound(made_s: float, expected_s: float) -> None:
+    """Raise `SourceUnreadable` if far less sound was decoded than the source declares."""
+    if falls_short(made_s, expected_s):
+        raise SourceUnreadable(
+            f"Only {made_s:.1f} s of {expected_s:.1f} s of the sound could be decoded: "
+            "the source is incomplete or damaged."
+        )
+
+
+def _outputs(task: TaskContext, media: MediaInfo, audio: AudioStream, tracks: list[Track]) -> list[Any]:
+    sound = aligned_sound(task, task.source(), media, audio)
     branches = sound.filter_multi_output("asplit", len(tracks)) if len(tracks) > 1 else [sound]
     return [
         ffmpeg.output(branches[at], track.name, map_metadata=-1, map_chapters=-1, **track.options)

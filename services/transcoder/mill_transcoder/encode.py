@@ -46,7 +46,7 @@ def encode(task: TaskContext) -> TaskResult:
     frames = Frames(task, chunk.frames)
     outputs = chunk_outputs(task, task.source(), media, chunk, plan.rungs)
     ended = run_ffmpeg(task, outputs, report=frames, reads_source=True)
-    _check(frames.made, chunk, media.video, ended)
+    check_picture(frames.made, chunk, media.video, ended)
     MEDIA_SECONDS.labels("encode").inc(frames.made / float(media.video.fps))
     _store(task, plan, chunk, frames.made, media.video)
     return TaskResult(result={"frames": frames.made})
@@ -63,7 +63,13 @@ def load_plan(task: TaskContext) -> EncodePlan:
     return EncodePlan.from_json(task.result_of("probe")["encode"])
 
 
-def _check(made: int, chunk: Chunk, video: VideoStream, ended: Ended) -> None:
+def check_picture(made: int, chunk: Chunk, video: VideoStream, ended: Ended) -> None:
+    """Make sure that a chunk is whole.
+
+    Raises:
+        SourceUnreadable: Far fewer frames could be decoded than the source declares.
+        ChildFailed: Some frames are missing although the source has them.
+    """
     fps = float(video.fps)
     if made == 0 or falls_short(made / fps, chunk.frames / fps):
         raise SourceUnreadable(

@@ -27,17 +27,28 @@ def chunk_outputs(
     """One ffmpeg-python output per rung, written to `{rung}.mp4`, all from one decode."""
     video = media.video
     assert video is not None
-    picture = open_source(task, source, **_reading(media, video, chunk))[str(video.index)]
-    picture = _even_frames(picture, media, video, chunk)
-    tone_map = _tone_map(find_binaries(task.settings).ffmpeg, video) if video.hdr else []
-    if tone_map:
+    picture = even_picture(task, source, media, video, chunk)
+    if video.hdr:
         # Mapping costs more than all else: do it once, at the largest size that is needed.
-        picture = _apply(_scaled(picture, rungs[-1]), tone_map)
+        picture = tone_mapped(task, _scaled(picture, rungs[-1]), video)
     branches = picture.filter_multi_output("split", len(rungs)) if len(rungs) > 1 else [picture]
     return [
         ffmpeg.output(_finished(branches[at], rung), rung.file, **_codec(video, rung, task.settings))
         for at, rung in enumerate(rungs)
     ]
+
+
+def even_picture(task: TaskContext, source: Path, media: MediaInfo, video: VideoStream, chunk: Chunk) -> Any:
+    """A chunk's frames, decoded, upright and evenly spaced at `video.rate`."""
+    picture = open_source(task, source, **_reading(media, video, chunk))[str(video.index)]
+    return _even_frames(picture, media, video, chunk)
+
+
+def tone_mapped(task: TaskContext, picture: Any, video: VideoStream) -> Any:
+    """A picture of high dynamic range as BT.709."""
+    for name, options in _tone_map(find_binaries(task.settings).ffmpeg, video):
+        picture = picture.filter(name, **options)
+    return picture
 
 
 def _reading(media: MediaInfo, video: VideoStream, chunk: Chunk) -> dict[str, str | None]:
@@ -78,12 +89,6 @@ def _scaled(picture: Any, rung: Rung) -> Any:
 
 def _finished(picture: Any, rung: Rung) -> Any:
     return _scaled(picture, rung).filter("setsar", 1).filter("format", "yuv420p")
-
-
-def _apply(picture: Any, filters: list[tuple[str, dict[str, Any]]]) -> Any:
-    for name, options in filters:
-        picture = picture.filter(name, **options)
-    return picture
 
 
 def _tone_map(program: str, video: VideoStream) -> list[tuple[str, dict[str, Any]]]:

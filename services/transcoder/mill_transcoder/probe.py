@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mill_common.errors import PermanentError, SourceRefused, SourceTooLarge, SourceUnreadable
+from mill_common.merging import MERGE
 from mill_common.queue.types import SourceFacts, TaskResult
 from mill_common.settings import Settings
 from mill_common.worker.context import TaskContext
@@ -49,12 +50,12 @@ def probe(task: TaskContext) -> TaskResult:
     """
     task.progress(0.0, "probing")
     path = task.source()
-    digest = _digest(task, path)
+    digest = digest_of(task, path, task.job.source_sha256)
     media = inspect(task, path)
     spec = task.job.spec
     encode = plan_encode(media, media.video, spec, task.settings) if media.video else None
     return TaskResult(
-        media=media.to_json(),
+        media=media.to_json() | (dict(task.result_of(MERGE)) if task.params.get("merged") else {}),
         result={"encode": encode.to_json() if encode else None},
         tasks=plan_tasks(media, spec, encode),
         transcript={"skipped": "no_audio"} if spec.transcript and not media.audio else None,
@@ -62,8 +63,8 @@ def probe(task: TaskContext) -> TaskResult:
     )
 
 
-def _digest(task: TaskContext, path: Path) -> str:
-    """SHA-256 of the source, the one that was promised.
+def digest_of(task: TaskContext, path: Path, promised: str | None) -> str:
+    """SHA-256 of a source, the one that was promised, if one was.
 
     Raises:
         SourceChanged: It is not.
@@ -73,7 +74,6 @@ def _digest(task: TaskContext, path: Path) -> str:
         while block := file.read(BLOCK):
             digest.update(block)
             task.raise_if_stopped()
-    promised = task.job.source_sha256
     if promised is not None and promised != digest.hexdigest():
         raise SourceChanged(f"The source has the checksum {digest.hexdigest()}, not {promised}.")
     return digest.hexdigest()
@@ -92,10 +92,15 @@ def inspect(task: TaskContext, path: Path) -> MediaInfo:
     media = read_media(described)
     _refuse_excess(media, described, task.settings)
     media = _measure(task, path, media)
-    limit_s = task.params.get("max_source_duration_s", task.settings.max_source_duration_s)
-    if media.duration_s > limit_s:
-        raise SourceTooLong(f"The source lasts {media.duration_s:.0f} s; at most {limit_s:.0f} s are accepted.")
+    check_length(task, media.duration_s)
     return media
+
+
+def check_length(task: TaskContext, duration_s: float) -> None:
+    """Raise `SourceTooLong` if sources of this length, one or several together, are not accepted."""
+    limit_s = task.params.get("max_source_duration_s", task.settings.max_source_duration_s)
+    if duration_s > limit_s:
+        raise SourceTooLong(f"The source lasts {duration_s:.0f} s; at most {limit_s:.0f} s are accepted.")
 
 
 def _refuse_playlists(path: Path) -> None:

@@ -8,10 +8,10 @@ from sqlalchemy import delete, select
 from sqlmodel import col
 
 from mill_common.clock import db_now
-from mill_common.models import Job, Upload
+from mill_common.models import Upload
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
-from mill_common.uploaded import delete_upload_objects
+from mill_common.uploaded import delete_upload_objects, in_use
 
 AT_ONCE = 100
 
@@ -39,7 +39,6 @@ def _remove(resources: Resources, expired: Sequence[Upload]) -> None:
 
 
 def _expired(resources: Resources) -> Sequence[Upload]:
-    used = select(col(Job.id)).where(col(Job.upload_id) == col(Upload.id)).exists()
-    unwanted = select(Upload).where(col(Upload.expires_at) < db_now(), ~used)
+    unwanted = select(Upload).where(col(Upload.expires_at) < db_now(), ~in_use())
     with resources.database.read() as session:
         return session.scalars(unwanted.order_by(col(Upload.expires_at)).limit(AT_ONCE)).all()

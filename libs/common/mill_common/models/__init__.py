@@ -17,6 +17,7 @@ from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
 from mill_common.models.resumable import ReceivedPart, ResumableUpload
 from mill_common.models.signals import RuntimeSetting, SystemSample
+from mill_common.models.sources import JobSource
 from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
@@ -35,6 +36,7 @@ __all__ = [
     "Attempt",
     "Job",
     "JobLabel",
+    "JobSource",
     "NoticeStatus",
     "Outcome",
     "Output",

@@ -21,17 +21,23 @@ PROBE = NewTask(name="probe", kind="probe", weight=1.0)
 FETCH = NewTask(name="fetch", kind="fetch", weight=5.0)
 
 
-def enqueue_job(session: Session, job: Job, policy: Policy, limits: Mapping[str, Any] | None = None) -> frozenset[str]:
+def enqueue_job(
+    session: Session,
+    job: Job,
+    policy: Policy,
+    limits: Mapping[str, Any] | None = None,
+    first: Sequence[NewTask] | None = None,
+) -> frozenset[str]:
     """Write a new job with its first tasks. Returns the queues to wake once this is committed.
 
-    A source that is only a URL yet is fetched first; a probe then plans everything else. Both are given `limits`, what
-    the owner's sources may be.
+    A source that is only a URL yet is fetched first; a probe then plans everything else. `first` stands in place of
+    these. All are given `limits`, what the owner's sources may be.
     """
     job.trace = job.trace or trace_headers()
     session.add(job)
     session.flush()
-    tasks = [PROBE] if job.source_key else [FETCH, replace(PROBE, needs=["fetch"])]
-    tasks = [replace(task, params=limits or {}) for task in tasks]
+    tasks = first or ([PROBE] if job.source_key else [FETCH, replace(PROBE, needs=["fetch"])])
+    tasks = [replace(task, params={**task.params, **(limits or {})}) for task in tasks]
     add_tasks(session, job, tasks, policy)
     return release_unblocked(session, job.id, policy)
 

@@ -38,6 +38,9 @@ class TaskContext(Protocol):
     def source(self) -> Path:
         """The job's source as a local file."""
 
+    def stored(self, key: str, name: str) -> Path:
+        """Any object in storage as a local file, called `name` in the scratch folder. Never write to it."""
+
     def fetch(self, output_name: str) -> Path:
         """An output of an earlier task of this job as a local file (or folder, for a tree). Never write to it."""
 

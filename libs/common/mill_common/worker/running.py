@@ -71,6 +71,10 @@ class RunningTask:
             raise SourceMissing
         return self._fetch(self.job.source_key, self.scratch / "source")
 
+    def stored(self, key: str, name: str) -> Path:
+        """Any object in storage as a local file."""
+        return self._fetch(key, self.scratch / name)
+
     def output(self, output_name: str) -> NewOutput | None:
         """An output of an earlier task of this job, or None."""
         return self.outputs().get(output_name)
