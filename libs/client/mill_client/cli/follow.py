@@ -17,7 +17,7 @@ from .output import duration, json_line, messages, plain, say
 from .show import show_job
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._sync.client import Client
 
 
 REPORT_S = 1.0  # upload progress as NDJSON, at most so often

@@ -16,7 +16,7 @@ from .output import duration, json_line, moment, say, table
 from .show import show_job
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._sync.client import Client
 
 
 PER_PAGE = 100

@@ -10,7 +10,7 @@ import typer
 from .._urls import DEFAULT_URL
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._sync.client import Client
 
 Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help=f"The server; MILL_URL or {DEFAULT_URL} by default.")
@@ -39,7 +39,7 @@ def remember(context: typer.Context, url: Url = None, api_key: ApiKey = None) ->
 
 def connect(context: typer.Context, url: str | None, api_key: str | None) -> Client:
     """A client from the command's own options, else those before its name, else the environment."""
-    from .._client import Client  # noqa: PLC0415 - httpx is slow to import, and help needs none
+    from .._sync.client import Client  # noqa: PLC0415 - httpx is slow to import, and help needs none
 
     before = context.obj if isinstance(context.obj, Server) else Server()
     key = before.api_key if api_key is None else api_key

@@ -17,7 +17,7 @@ from .options import ApiKey, Json, Timeout, Url, connect
 from .output import json_line, plain
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._sync.client import Client
 
 
 Sources = Annotated[list[str], typer.Argument(metavar="FILE|URL...", help="Videos: files here, or URLs to fetch.")]
