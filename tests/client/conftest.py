@@ -41,10 +41,14 @@ def client(server: ScriptedServer) -> Iterator[Client]:
 
 
 @pytest.fixture
-def mill(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mill:
+def mill(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Mill:
     """Runs the `mill` command in this process against `server`."""
     monkeypatch.setenv("MILL_URL", server.url)
     monkeypatch.setenv("MILL_API_KEY", "mill_test")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def run(*arguments: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["mill", *arguments])
