@@ -80,6 +80,7 @@ class AsyncClient:
         metadata: Mapping[str, Any] | None = None,
         webhook: JobWebhook | str | None = None,
         force: bool = False,
+        reuse: bool = False,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Job:
@@ -99,6 +100,7 @@ class AsyncClient:
             metadata=metadata,
             webhook=webhook,
             force=force,
+            reuse=reuse,
             idempotency_key=idempotency_key,
         )
 

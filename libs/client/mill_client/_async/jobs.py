@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from .._asked import job_request
 from .._calls import jobs as calls
@@ -39,12 +40,13 @@ class AsyncJobs(AsyncListing, AsyncHistory):
         metadata: Mapping[str, Any] | None = None,
         webhook: JobWebhook | str | None = None,
         force: bool = False,
+        reuse: bool = False,
         idempotency_key: str | None = None,
     ) -> Job:
         """Ask for a video to be processed. The source is exactly one of the first three.
 
-        The same `idempotency_key` with the same request gives the same job, however often it is sent; so does, by
-        the server's rules, the same source with the same spec.
+        The same `idempotency_key` with the same request gives the same job, however often it is sent. Unless
+        `reuse`, one is made up, so that a repeated request makes one job and two wishes make two.
 
         Args:
             upload_id: What was handed in.
@@ -56,13 +58,15 @@ class AsyncJobs(AsyncListing, AsyncHistory):
             collection: A name to file the job under.
             metadata: What to keep with the job.
             webhook: A URL to be told of this job alone.
-            force: Make a new job even if there is one like it.
+            force: Have the server make a new job even if there is one like it.
+            reuse: Take a job that there is of the same source and outputs.
             idempotency_key: Names this wish.
         """
         places = given(upload_id=upload_id, url=url, object_key=object_key)
         more = given(priority=priority, deadline=deadline, collection=collection, force=force or None)
         body = job_request(places, spec=spec, metadata=metadata, webhook=webhook, more=more)
-        return await self._transport.send(calls.create(body, idempotency_key))
+        key = idempotency_key or (None if reuse else str(uuid4()))
+        return await self._transport.send(calls.create(body, key))
 
     async def get(self, job_id: str) -> Job:
         """One job in full."""

@@ -81,6 +81,7 @@ class Client:
         metadata: Mapping[str, Any] | None = None,
         webhook: JobWebhook | str | None = None,
         force: bool = False,
+        reuse: bool = False,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Job:
@@ -100,6 +101,7 @@ class Client:
             metadata=metadata,
             webhook=webhook,
             force=force,
+            reuse=reuse,
             idempotency_key=idempotency_key,
         )
 

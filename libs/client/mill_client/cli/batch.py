@@ -54,6 +54,7 @@ class Order:
             metadata=self.metadata,
             webhook=self.webhook,
             force=self.force,
+            reuse=not self.force,
             idempotency_key=self.idempotency_key,
         )
 
