@@ -83,13 +83,12 @@ def _worked(told: list[dict[str, object]]) -> bool:
     return any(line.get("event") == "progress" for line in told)
 
 
-def test_one_file_that_is_refused_keeps_no_other_from_going_on(gateway: Gateway, shell: Shell, folder: Path) -> None:
-    (folder / "b.mp4").write_bytes(b"")
-    (folder / "b.mp4").chmod(0)
-    ran = shell("submit", f"{folder}/a.mp4", "https://127.0.0.1/inside.mp4", "--json")
+def test_one_source_that_is_refused_keeps_no_other_from_going_on(shell: Shell, folder: Path) -> None:
+    ran = shell("submit", "https://", f"{folder}/a.mp4", "--json")
     told = lines(ran.stdout)
-    assert ran.returncode in {0, 6}
-    assert [line["source"]["filename"] for line in told if "source" in line][0] == "a.mp4"  # type: ignore[index]
+    assert [line["source"]["filename"] for line in told if "source" in line] == ["a.mp4"]  # type: ignore[index]
+    assert [line["filename"] for line in told if line.get("event") == "error"] == ["https://"]
+    assert ran.returncode == 6
 
 
 def test_a_folder_is_no_video(shell: Shell, folder: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import venv
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,24 @@ print(sorted({name.split(".")[0] for name in sys.modules} & {"mill_common", "sql
 """
 
 
+def is_for_us(requirement: str) -> bool:
+    """Whether a requirement counts here; one that is for other systems is not installed."""
+    if "extra ==" in requirement:
+        return False
+    try:
+        distribution(re.split(r"[^A-Za-z0-9._-]", requirement)[0])
+    except PackageNotFoundError:
+        return ";" not in requirement
+    return True
+
+
 def needed(name: str, found: dict[str, Distribution]) -> dict[str, Distribution]:
     """A distribution and everything that it requires without extras."""
     key = re.sub(r"[-_.]+", "-", name).lower()
     if key not in found:
         found[key] = distribution(name)
         for line in found[key].requires or []:
-            if "extra ==" not in line and "python_version <" not in line and "sys_platform ==" not in line:
+            if is_for_us(line):
                 needed(re.split(r"[^A-Za-z0-9._-]", line)[0], found)
     return found
 
@@ -48,7 +59,7 @@ def alone(tmp_path: Path) -> Path:
             if ".." not in file.parts and (name != "mill-client" or file.parts[0].endswith(".dist-info")):
                 target = packages / file
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(found.locate_file(file), target)  # type: ignore[arg-type]
+                shutil.copy(str(found.locate_file(file)), target)
     shutil.copytree(CLIENT, packages / "mill_client")
     return python
 
