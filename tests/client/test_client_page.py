@@ -10,8 +10,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from api.running import Gateway, complete
+from api.running import Gateway
 from client.processes import MILL, environment
+from client.test_gateway import publish
 
 from mill_client import Client
 from mill_client.cli.exits import MEANING
@@ -35,9 +36,10 @@ def test_the_first_example_takes_a_video_to_its_files(gateway: Gateway, ada_key:
     with subprocess.Popen([sys.executable, "-c", code], cwd=desk, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert float(child.stdout.readline()) < 100  # it waits by now
-        Thread(target=complete, args=[gateway.resources, {"transcript.txt": b"one"}]).start()
+        Thread(target=publish, args=[gateway.resources, {"transcript.txt": b"one"}]).start()
         *_, last = child.stdout
-    assert (child.returncode, float(last)) == (1, 100.0)
+    assert (child.returncode, float(last)) == (0, 100.0)
+    assert (desk / "lecture/transcript.txt").read_bytes() == b"one"
 
 
 def test_the_resumable_example_makes_a_job(gateway: Gateway, ada: Client, ada_key: str, desk: Path) -> None:
