@@ -17,4 +17,4 @@ def environment(url: str = "", **more: str) -> dict[str, str]:
 
 
 def mill(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([MILL, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([MILL, *arguments], env=env, capture_output=True, text=True, timeout=15, check=False)

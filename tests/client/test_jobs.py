@@ -45,6 +45,7 @@ def test_waiting_ends_after_the_time_given(server: ScriptedServer, client: Clien
     server.on("GET", JOB, HALF)
     with pytest.raises(WaitTimeout, match=r"processing after 0\.3 s") as caught:
         client.jobs.wait(ID, timeout_s=0.3)
+    assert caught.value.job is not None
     assert caught.value.job.progress.overall_progress == 50
 
 

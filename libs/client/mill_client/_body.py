@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
-from .errors import TransferFailed
+from .errors import Stopped, TransferFailed
 
 CHUNK = 256 * 1024
 OnBytes = Callable[[int, int], None]
@@ -16,10 +17,9 @@ OnBytes = Callable[[int, int], None]
 class FileBody:
     """A file that can be streamed again from its start. `size` is bytes."""
 
-    def __init__(self, path: Path, on_bytes: OnBytes | None = None) -> None:
-        if path.exists() and not path.is_file():
-            raise ValueError(f"{path} is not a file")
-        self.size = path.stat().st_size
+    def __init__(self, path: Path, on_bytes: OnBytes | None = None, stop: Event | None = None) -> None:
+        self.size = size_of(path)
+        self._stop = stop
         self._path = path
         self._on_bytes = on_bytes or _ignore
         self._digest = hashlib.sha256()
@@ -34,11 +34,13 @@ class FileBody:
 
         Raises:
             TransferFailed: The file became shorter.
+            Stopped: The upload was given up.
         """
         self._digest = hashlib.sha256()
         sent = 0
         with self._path.open("rb") as file:
             while sent < self.size:
+                check(self._stop)
                 chunk = file.read(min(CHUNK, self.size - sent))
                 if not chunk:
                     raise TransferFailed(f"{self._path} became shorter while it was uploaded")
@@ -46,6 +48,24 @@ class FileBody:
                 yield chunk
                 sent += len(chunk)
                 self._on_bytes(sent, self.size)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises:
+        OSError: It is not there.
+        ValueError: It is no file.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a file")
+    return path.stat().st_size
+
+
+def check(stop: Event | None) -> None:
+    """Raise `Stopped` if that was asked for."""
+    if stop is not None and stop.is_set():
+        raise Stopped("the transfer was stopped")
 
 
 def _ignore(_sent: int, _size: int) -> None:

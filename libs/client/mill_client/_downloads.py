@@ -7,9 +7,10 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 
-from ._fetch import Fetch, OnFile, Stopped
+from ._fetch import Fetch, OnFile
 from ._names import place
-from ._transport import Transport
+from ._sync.transport import Transport
+from .errors import Stopped
 from .models import Downloaded, OutputFile
 
 
@@ -21,6 +22,7 @@ def download_all(
     *,
     threads: int,
     on_file: OnFile | None,
+    stop: Event | None = None,
 ) -> list[Downloaded]:
     """Fetch `files` to `folder`. The first failure stops the rest; what is complete by then stays.
 
@@ -30,7 +32,7 @@ def download_all(
     """
     folder.mkdir(parents=True, exist_ok=True)
     fetches = [Fetch(transport, job_id, file, place(folder, file.name)) for file in files]
-    stop = Event()
+    stop = stop or Event()
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="download") as pool:
         futures = [pool.submit(fetch.run, on_file or _ignore, stop) for fetch in fetches]
         try:

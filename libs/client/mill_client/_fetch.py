@@ -11,18 +11,14 @@ from threading import Event
 
 import httpx
 
-from . import _calls
 from ._body import CHUNK
-from ._transport import Transport
-from .errors import ApiError, ConnectionFailed, MillClientError, TransferFailed
+from ._calls import jobs as calls
+from ._sync.transport import Transport
+from .errors import ApiError, ConnectionFailed, Stopped, TransferFailed
 from .models import Downloaded, OutputFile
 
 OnFile = Callable[[OutputFile, int], None]
 """Told a file and how many of its bytes are here. Called from several threads."""
-
-
-class Stopped(MillClientError):
-    """The download was given up from outside."""
 
 
 class Fetch:
@@ -97,7 +93,7 @@ class Fetch:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         if offset and self._etag:
             headers["If-Range"] = self._etag
-        with self._transport.open(_calls.download(self._job_id, self._file.name, headers)) as response:
+        with self._transport.open(calls.download(self._job_id, self._file.name, headers)) as response:
             done = _start(response, offset)
             etag = response.headers.get("ETag", "")
             self._etag = "" if etag.startswith("W/") else etag

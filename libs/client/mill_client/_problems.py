@@ -9,13 +9,20 @@ import httpx
 from ._retries import retry_after_s
 from .errors import (
     ApiError,
+    ChecksumMismatch,
     Conflict,
     Forbidden,
+    IdempotencyMismatch,
     Invalid,
+    LinkExpired,
+    Locked,
     NotFound,
+    QuotaExceeded,
     RateLimited,
     ServerError,
+    SourceRefused,
     Unauthenticated,
+    Unavailable,
 )
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -24,10 +31,25 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    412: Conflict,
     413: Invalid,
     415: Invalid,
     422: Invalid,
+    423: Locked,
     429: RateLimited,
+    460: ChecksumMismatch,
+    503: Unavailable,
+}
+# A code says more than its status.
+_BY_CODE: dict[str, type[ApiError]] = {
+    "address_refused": SourceRefused,
+    "idempotency_mismatch": IdempotencyMismatch,
+    "jobs_quota_exceeded": QuotaExceeded,
+    "link_expired": LinkExpired,
+    "source_missing": SourceRefused,
+    "source_too_large": SourceRefused,
+    "storage_quota_exceeded": QuotaExceeded,
+    "upload_invalid": SourceRefused,
 }
 
 
@@ -38,11 +60,17 @@ def error_of(response: httpx.Response) -> ApiError:
     """
     problem = _problem(response)
     status = response.status_code
-    kind = _BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
-    error = kind(status, _text(problem, "code") or f"http_{status}", _detail(problem, response), problem)
+    code = _text(problem, "code") or f"http_{status}"
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
+    error = kind(status, code, _detail(problem, response), problem)
     if isinstance(error, RateLimited):
         error.retry_after_s = retry_after_s(response.headers)
     return error
+
+
+def is_quota(response: httpx.Response) -> bool:
+    """Whether a read refusal is one that only the owner's own doing can lift."""
+    return response.status_code == httpx.codes.TOO_MANY_REQUESTS and isinstance(error_of(response), QuotaExceeded)
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ._client import Client
+from ._sync.client import Client
 from .errors import ApiError, ConnectionFailed, MillClientError, Unauthenticated
 from .models import Model
 

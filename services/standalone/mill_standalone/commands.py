@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mill_client.cli.doctor import print_checks
-from mill_client.cli.options import ApiKey, Json, Server, Url
+from mill_client.cli.options import ApiKey, Json, Url, server_of
 from mill_client.cli.output import complain, say
 from mill_client.doctor import server_checks
 from mill_common.database import Database
@@ -50,9 +50,8 @@ def doctor(
     context: typer.Context, *, data: Data = None, as_json: Json = False, url: Url = None, api_key: ApiKey = None
 ) -> None:
     """Check this machine and the server, and say how to mend what is broken."""
-    before = context.obj if isinstance(context.obj, Server) else Server()
-    key = before.api_key if api_key is None else api_key
-    checks = [*local_checks(_settings(data)), *server_checks(url or before.url, key)]
+    here = server_of(context).resolved(url, api_key)
+    checks = [*local_checks(_settings(data)), *server_checks(here.url, here.api_key)]
     raise typer.Exit(print_checks(checks, as_json=as_json))
 
 

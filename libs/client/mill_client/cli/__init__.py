@@ -7,7 +7,7 @@ import sys
 from ..errors import ConnectionFailed, Invalid, MillClientError, Unauthenticated
 from .app import build
 from .exits import exit_code_of
-from .output import complain, say
+from .output import complain, say, sentence
 from .server import installed
 
 __all__ = ["main"]
@@ -18,16 +18,10 @@ def main() -> None:
     try:
         build(installed())(prog_name="mill")
     except (MillClientError, OSError) as error:
-        complain(_sentence(error))
+        complain(sentence(error))
         for hint in _hints(error):
             say(hint)
         sys.exit(exit_code_of(error))
-
-
-def _sentence(error: MillClientError | OSError) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
 
 
 def _hints(error: MillClientError | OSError) -> list[str]:

@@ -7,17 +7,41 @@ from importlib.metadata import EntryPoint
 
 import typer
 
-from . import jobs
+from . import account, history, jobs
 from .doctor import doctor
 from .download import download
 from .exits import EPILOG
 from .keys import keys
 from .options import remember
-from .server import add_server_commands
+from .profile import profile
+from .server import Command, add_server_commands
 from .submit import submit
+from .watch import watch
+from .webhooks import webhooks
 
 _JOBS = "Jobs"
+_ACCOUNT = "Your account"
 _SERVER = "Server"
+_ON_JOBS: tuple[tuple[str, Command], ...] = (
+    ("submit", submit),
+    ("list", jobs.list_jobs),
+    ("get", jobs.get),
+    ("watch", watch),
+    ("download", download),
+    ("cancel", jobs.cancel),
+    ("retry", jobs.retry),
+    ("delete", jobs.delete),
+    ("priority", jobs.priority),
+    ("edit", jobs.edit),
+    ("logs", history.logs),
+    ("attempts", history.attempts),
+    ("export", jobs.export),
+)
+_ON_THE_ACCOUNT: tuple[tuple[str, Command], ...] = (
+    ("stats", account.stats),
+    ("usage", account.usage),
+    ("collections", account.collections),
+)
 
 
 def build(points: Iterable[EntryPoint]) -> typer.Typer:
@@ -26,13 +50,12 @@ def build(points: Iterable[EntryPoint]) -> typer.Typer:
         name="mill", no_args_is_help=True, pretty_exceptions_enable=False, epilog=EPILOG, rich_markup_mode="rich"
     )
     app.callback()(remember)
-    app.command(rich_help_panel=_JOBS)(submit)
-    app.command(rich_help_panel=_JOBS)(jobs.get)
-    app.command("list", rich_help_panel=_JOBS)(jobs.list_jobs)
-    app.command(rich_help_panel=_JOBS)(download)
-    app.command(rich_help_panel=_JOBS)(jobs.cancel)
-    app.command(rich_help_panel=_JOBS)(jobs.retry)
-    app.command(rich_help_panel=_JOBS)(jobs.delete)
+    for name, command in _ON_JOBS:
+        app.command(name, rich_help_panel=_JOBS)(command)
+    for name, command in _ON_THE_ACCOUNT:
+        app.command(name, rich_help_panel=_ACCOUNT)(command)
+    app.add_typer(webhooks, name="webhooks", rich_help_panel=_ACCOUNT)
+    app.add_typer(profile, name="profile", rich_help_panel=_SERVER)
     app.add_typer(keys, name="keys", rich_help_panel=_SERVER)
     if "doctor" not in add_server_commands(app, points):
         app.command(rich_help_panel=_SERVER)(doctor)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .exits import Exit
-from .options import ApiKey, Json, Server, Url
+from .options import ApiKey, Json, Url, server_of
 from .output import console, json_line, plain
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ def doctor(context: typer.Context, *, as_json: Json = False, url: Url = None, ap
     """Check that the server can be used from here, and say how to mend what cannot."""
     from ..doctor import server_checks  # noqa: PLC0415 - httpx is slow to import, and help needs none
 
-    before = context.obj if isinstance(context.obj, Server) else Server()
-    key = before.api_key if api_key is None else api_key
-    raise typer.Exit(print_checks(server_checks(url or before.url, key), as_json=as_json))
+    here = server_of(context).resolved(url, api_key)
+    raise typer.Exit(print_checks(server_checks(here.url, here.api_key), as_json=as_json))
 
 
 def print_checks(checks: Sequence[Check], *, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from .options import ApiKey, JobId, Json, Url, connect
 from .output import json_line, messages, say, size, table
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._sync.client import Client
 
 
 Names = Annotated[

@@ -1,23 +1,22 @@
-"""`mill get`, `list`, `cancel`, `retry` and `delete`."""
+"""`mill get`, `list`, `export`, `cancel`, `retry`, `delete`, `priority` and `edit`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from ..models import JobFilter, JobStatus, JobSummary, Progress
+from .asked import read_metadata
 from .follow import Follower, follow_all, report
-from .options import ApiKey, JobId, Json, Timeout, Url, connect
-from .output import duration, json_line, moment, say, table
+from .options import ApiKey, JobId, JobIds, Json, Timeout, Url, connect
+from .output import duration, json_line, json_or_table, moment, say
 from .show import show_job
-
-if TYPE_CHECKING:
-    from .._client import Client
-
 
 PER_PAGE = 100
 
@@ -39,20 +38,69 @@ def get(
             json_line(job) if as_json else show_job(job, client.url)
             return
         with Follower(as_json=as_json) as follower:
-            ended = follow_all(client, follower, [(job.source.filename or job_id, job)], timeout)
+            named = job.source.filename or job_id
+            follower.known(named, job)
+            ended = follow_all(client, follower, [(named, job)], timeout)
         report(client, ended, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Filters:
+    """The options that choose jobs."""
+
+    status: list[JobStatus] | None
+    priority: list[int] | None
+    collection: list[str] | None
+    metadata: list[str] | None
+    search: str | None
+    since: datetime | None
+    until: datetime | None
+    sort_by: str | None
+    sort_order: str | None
+
+    @property
+    def asked(self) -> JobFilter:
+        """As the SDK takes them; no status at all is all of them."""
+        return {
+            "status": self.status or None,
+            "priority": self.priority or None,
+            "collection": self.collection or None,
+            "metadata": self.metadata or None,
+            "search": self.search,
+            "from_date": self.since,
+            "to_date": self.until,
+            "sort_by": self.sort_by,
+            "sort_order": self.sort_order,
+        }
+
+
+Status = Annotated[list[JobStatus] | None, typer.Option(help="Only jobs in this state; may be repeated.")]
+OfPriority = Annotated[
+    list[int] | None, typer.Option("--priority", min=0, max=9, help="Only of this priority; may be repeated.")
+]
+Collection = Annotated[list[str] | None, typer.Option(help="Only of this collection; may be repeated.")]
+Metadata = Annotated[
+    list[str] | None, typer.Option(metavar="KEY[=VALUE]", help="Only with these metadata; all of them must hold.")
+]
+Search = Annotated[str | None, typer.Option(help="Only files whose name holds this.")]
+Since = Annotated[datetime | None, typer.Option("--from", help="Created at or after, in local time.")]
+Until = Annotated[datetime | None, typer.Option("--to", help="Created at or before, in local time.")]
+SortBy = Annotated[str | None, typer.Option(help="Field to sort by; created_at by default.")]
+SortOrder = Annotated[str | None, typer.Option(metavar="asc|desc", help="desc by default.")]
 
 
 def list_jobs(
     context: typer.Context,
     *,
-    status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this state.")] = None,
-    priority: Annotated[int | None, typer.Option(min=0, max=9, help="Only jobs of this priority.")] = None,
-    search: Annotated[str | None, typer.Option(help="Only files whose name holds this.")] = None,
-    since: Annotated[datetime | None, typer.Option("--from", help="Created at or after, in local time.")] = None,
-    until: Annotated[datetime | None, typer.Option("--to", help="Created at or before, in local time.")] = None,
-    sort_by: Annotated[str | None, typer.Option(help="Field to sort by; created_at by default.")] = None,
-    sort_order: Annotated[str | None, typer.Option(metavar="asc|desc", help="desc by default.")] = None,
+    status: Status = None,
+    priority: OfPriority = None,
+    collection: Collection = None,
+    metadata: Metadata = None,
+    search: Search = None,
+    since: Since = None,
+    until: Until = None,
+    sort_by: SortBy = None,
+    sort_order: SortOrder = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     everything: Annotated[bool, typer.Option("--all", help="No limit.")] = False,
     as_json: Json = False,
@@ -60,79 +108,140 @@ def list_jobs(
     api_key: ApiKey = None,
 ) -> None:
     """List jobs, the newest first."""
-    filters: JobFilter = {
-        "status": status,
-        "priority": priority,
-        "search": search,
-        "from_date": since.astimezone().isoformat() if since else None,
-        "to_date": until.astimezone().isoformat() if until else None,
-        "sort_by": sort_by,
-        "sort_order": sort_order,
-        "per_page": PER_PAGE if everything else min(limit, PER_PAGE),
-    }
+    chosen = _Filters(status, priority, collection, metadata, search, since, until, sort_by, sort_order)
+    filters: JobFilter = {**chosen.asked, "per_page": PER_PAGE if everything else min(limit, PER_PAGE)}
     with connect(context, url, api_key) as client:
         found = islice(client.jobs.each(**filters), None if everything else limit)
-        _print_jobs(found, as_json=as_json)
+        columns = ["job", "status", "progress", "file", "length", "created"]
+        json_or_table(found, columns, _row, as_json=as_json)
+
+
+def export(
+    context: typer.Context,
+    *,
+    file_format: Annotated[Literal["csv", "json", "ndjson"], typer.Option("--format", help="Of the file.")] = "csv",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="By default standard output.")
+    ] = None,
+    status: Status = None,
+    priority: OfPriority = None,
+    collection: Collection = None,
+    metadata: Metadata = None,
+    search: Search = None,
+    since: Since = None,
+    until: Until = None,
+    sort_by: SortBy = None,
+    sort_order: SortOrder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format ndjson.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Write the list of jobs as a file, however long it is."""
+    chosen = _Filters(status, priority, collection, metadata, search, since, until, sort_by, sort_order)
+    with connect(context, url, api_key) as client:
+        chunks = client.jobs.export("ndjson" if as_json else file_format, **chosen.asked)
+        if output is None:
+            for chunk in chunks:
+                typer.get_binary_stream("stdout").write(chunk)
+            return
+        _write_whole(output, chunks)
+    say(f"the list is in {output}")
 
 
 def cancel(
-    context: typer.Context, job_id: JobId, *, as_json: Json = False, url: Url = None, api_key: ApiKey = None
+    context: typer.Context, job_ids: JobIds, *, as_json: Json = False, url: Url = None, api_key: ApiKey = None
 ) -> None:
-    """Stop a waiting or running job."""
+    """Stop waiting or running jobs."""
     with connect(context, url, api_key) as client:
-        answer = client.jobs.cancel(job_id)
-    json_line(answer) if as_json else say(answer.message or f"job {job_id} is {answer.status}")
+        for job_id in job_ids:
+            answer = client.jobs.cancel(job_id)
+            json_line(answer) if as_json else say(answer.message or f"job {job_id} is {answer.status}")
 
 
 def retry(
-    context: typer.Context, job_id: JobId, *, as_json: Json = False, url: Url = None, api_key: ApiKey = None
+    context: typer.Context, job_ids: JobIds, *, as_json: Json = False, url: Url = None, api_key: ApiKey = None
 ) -> None:
-    """Run again what failed of a failed job."""
+    """Run again what failed of failed jobs."""
     with connect(context, url, api_key) as client:
-        job = client.jobs.retry(job_id)
-    json_line(job) if as_json else say(f"job {job_id} is {job.status}")
+        for job_id in job_ids:
+            job = client.jobs.retry(job_id)
+            json_line(job) if as_json else say(f"job {job_id} is {job.status}")
 
 
 def delete(
     context: typer.Context,
-    job_id: JobId,
+    job_ids: JobIds,
     *,
-    keep_files: Annotated[bool, typer.Option("--keep-files", help="Leave its files in storage.")] = False,
+    keep_files: Annotated[bool, typer.Option("--keep-files", help="Leave their files in storage.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     as_json: Json = False,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Delete a job and its files. A running one is cancelled first."""
-    client: Client = connect(context, url, api_key)
-    with client:
+    """Delete jobs and their files. Running ones are cancelled first."""
+    with connect(context, url, api_key) as client:
         if _is_asked(yes=yes, as_json=as_json):
-            typer.confirm(f"Delete job {job_id}?", abort=True, err=True)
-        answer = client.jobs.delete(job_id, files=not keep_files)
-    json_line(answer) if as_json else say(f"job {job_id} is deleted, with {answer.files_deleted} files")
+            what = f"job {job_ids[0]}" if len(job_ids) == 1 else f"{len(job_ids)} jobs"
+            typer.confirm(f"Delete {what}?", abort=True, err=True)
+        for job_id in job_ids:
+            answer = client.jobs.delete(job_id, files=not keep_files)
+            json_line(answer) if as_json else say(f"job {job_id} is deleted, with {answer.files_deleted} files")
+
+
+def priority(
+    context: typer.Context,
+    job_id: JobId,
+    value: Annotated[int, typer.Argument(metavar="0-9", min=0, max=9, help="Higher goes first.")],
+    *,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Change the priority of what has not begun yet of a job."""
+    with connect(context, url, api_key) as client:
+        job = client.jobs.change(job_id, priority=value)
+    json_line(job) if as_json else say(f"job {job_id} has priority {job.priority}")
+
+
+def edit(
+    context: typer.Context,
+    job_id: JobId,
+    *,
+    collection: Annotated[str | None, typer.Option(help="File it under this name; '' takes it out.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="All of the new metadata; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Change a job's collection or metadata."""
+    if collection is None and not metadata:
+        raise typer.BadParameter("say what to change: --collection or --metadata")
+    with connect(context, url, api_key) as client:
+        asked = read_metadata(metadata) if metadata else None
+        job = client.jobs.change(job_id, collection=collection, metadata=asked)
+    json_line(job) if as_json else say(f"job {job_id} is changed")
+
+
+def _write_whole(path: Path, chunks: Iterator[bytes]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _is_asked(*, yes: bool, as_json: bool) -> bool:
     return not yes and not as_json and typer.get_text_stream("stdin").isatty()
 
 
-def _print_jobs(jobs: Iterator[JobSummary], *, as_json: bool) -> None:
-    if as_json:
-        for job in jobs:
-            json_line(job)
-        return
-    rows = [
-        [
-            job.job_id,
-            job.status.value,
-            _percent(job),
-            job.filename or "-",
-            duration(job.duration_seconds),
-            moment(job.created_at),
-        ]
-        for job in jobs
-    ]
-    table(["job", "status", "progress", "file", "length", "created"], rows)
+def _row(job: JobSummary) -> list[object]:
+    length, created = duration(job.duration_seconds), moment(job.created_at)
+    return [job.job_id, job.status.value, _percent(job), job.filename, length, created]
 
 
 def _percent(job: JobSummary) -> str:

@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from ..models import Key
 from .options import ApiKey, Json, Url, connect
-from .output import json_line, moment, say, table
+from .output import json_line, json_or_table, moment, out_line, say
 
-keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys (needs a key with the scope admin).")
+keys = typer.Typer(
+    no_args_is_help=True, help="Create, list, rotate and revoke API keys (needs a key with the scope admin)."
+)
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The id of a key, from mill keys list.")]
 
 
 @keys.command()
@@ -19,7 +23,9 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
     *,
     owner: Annotated[str | None, typer.Option(help="Whose jobs it sees.")] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="`jobs` or `admin`; may be repeated.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="`jobs:read`, `jobs:write`, `jobs` or `admin`; may be repeated.")
+    ] = None,
     expires: Annotated[datetime | None, typer.Option(help="When it ends, in local time; never by default.")] = None,
     as_json: Json = False,
     url: Url = None,
@@ -28,11 +34,25 @@ def create(
     """Make a key and print it. It cannot be shown again."""
     with connect(context, url, api_key) as client:
         key = client.keys.create(name, owner=owner, scopes=scope, expires_at=expires)
-    if as_json:
-        json_line(key)
-        return
-    say(f"key {key.id} for {key.owner or name}; keep it now, it is not shown again:")
-    typer.echo(key.key)
+    _tell(key, as_json=as_json)
+
+
+@keys.command()
+def rotate(
+    context: typer.Context,
+    key_id: KeyId,
+    *,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, metavar="SECONDS", help="How long the old one still does; a day by default.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Give a key a new secret and print it. It cannot be shown again."""
+    with connect(context, url, api_key) as client:
+        key = client.keys.rotate(key_id, overlap_seconds=overlap)
+    _tell(key, as_json=as_json)
 
 
 @keys.command("list")
@@ -40,28 +60,13 @@ def list_keys(context: typer.Context, *, as_json: Json = False, url: Url = None,
     """List the keys, without their secrets."""
     with connect(context, url, api_key) as client:
         found = client.keys.all()
-    for key in found if as_json else []:
-        json_line(key)
-    if not as_json:
-        rows = [
-            [
-                key.id,
-                key.name,
-                key.owner or "-",
-                ",".join(key.scopes),
-                key.prefix or "-",
-                moment(key.last_used_at),
-                "revoked" if key.revoked_at else moment(key.expires_at),
-            ]
-            for key in found
-        ]
-        table(["id", "name", "owner", "scopes", "prefix", "last used", "expires"], rows)
+    json_or_table(found, ["id", "name", "owner", "scopes", "prefix", "last used", "expires"], _row, as_json=as_json)
 
 
 @keys.command()
 def revoke(
     context: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The id of a key, from mill keys list.")],
+    key_id: KeyId,
     *,
     as_json: Json = False,
     url: Url = None,
@@ -71,3 +76,16 @@ def revoke(
     with connect(context, url, api_key) as client:
         client.keys.revoke(key_id)
     json_line({"id": key_id, "revoked": True}) if as_json else say(f"key {key_id} is revoked")
+
+
+def _tell(key: Key, *, as_json: bool) -> None:
+    if as_json:
+        json_line(key)
+        return
+    say(f"key {key.id} for {key.owner or key.name}; keep it now, it is not shown again:")
+    out_line(key.key or "")
+
+
+def _row(key: Key) -> list[object]:
+    ends = "revoked" if key.revoked_at else moment(key.expires_at)
+    return [key.id, key.name, key.owner, ",".join(key.scopes), key.prefix, moment(key.last_used_at), ends]

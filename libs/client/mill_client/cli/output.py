@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from threading import Lock
+from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from ..models import Model
+
+_WRITING = Lock()
 
 
 def console() -> Console:
@@ -34,10 +40,34 @@ def complain(message: str) -> None:
 
 
 def json_line(answer: BaseModel | Mapping[str, object]) -> None:
-    """Print one line of NDJSON, at once."""
+    """Print one line of NDJSON, at once and in one piece."""
     fields = answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
-    sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    out_line(json.dumps(fields, ensure_ascii=False))
+
+
+def out_line(text: str) -> None:
+    """Print one line that is a result, at once and in one piece."""
+    with _WRITING:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def json_or_table(
+    found: Iterable[Model], columns: Sequence[str], row: Callable[[Any], Sequence[object]], *, as_json: bool
+) -> None:
+    """Print answers as NDJSON as they come, or as a table of what `row` makes of each."""
+    if as_json:
+        for answer in found:
+            json_line(answer)
+        return
+    table(columns, [["-" if cell is None else str(cell) for cell in row(answer)] for answer in found])
+
+
+def sentence(error: Exception) -> str:
+    """An error in a line."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,37 +1,105 @@
 """What the server tells, typed. Fields that a newer server adds are kept and printed, never refused."""
 
 from .base import Model
-from .jobs import Cancellation, Deletion, Job, JobError, JobOutputs, JobPage, JobStatus, JobSummary, Progress, Source
+from .events import JobEvent, Ticket
+from .history import Attempt, AttemptList, JobLog, LogEntry
+from .jobs import (
+    BatchStatus,
+    Cancellation,
+    Deletion,
+    Job,
+    JobError,
+    JobOutputs,
+    JobPage,
+    JobStatus,
+    JobSummary,
+    Progress,
+    Source,
+    StreamCookie,
+)
 from .keys import Key, KeyList
 from .outputs import Audio, Downloaded, Hls, Made, OutputFile, Outputs, Rendition, Thumbnails, Transcription
-from .spec import JobFilter, JobSpec, TranscriptSpec
-from .uploads import Upload
+from .spec import AudioSpec, JobFilter, JobSpec, JobWebhook, ThumbnailsSpec, TranscriptSpec
+from .stats import (
+    Collection,
+    CollectionPage,
+    Health,
+    JobStats,
+    Latency,
+    ProcessingMetrics,
+    StorageUse,
+    Usage,
+    UsageCounts,
+    UsageRow,
+)
+from .uploads import DirectPart, DirectUpload, Upload
+from .webhooks import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryDetail,
+    DeliveryPage,
+    Recovered,
+    Webhook,
+    WebhookList,
+    WebhookMessage,
+)
 
 __all__ = [
+    "Attempt",
+    "AttemptList",
     "Audio",
+    "AudioSpec",
+    "BatchStatus",
     "Cancellation",
+    "Collection",
+    "CollectionPage",
     "Deletion",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryDetail",
+    "DeliveryPage",
+    "DirectPart",
+    "DirectUpload",
     "Downloaded",
+    "Health",
     "Hls",
     "Job",
     "JobError",
+    "JobEvent",
     "JobFilter",
+    "JobLog",
     "JobOutputs",
     "JobPage",
     "JobSpec",
+    "JobStats",
     "JobStatus",
     "JobSummary",
+    "JobWebhook",
     "Key",
     "KeyList",
+    "Latency",
+    "LogEntry",
     "Made",
     "Model",
     "OutputFile",
     "Outputs",
+    "ProcessingMetrics",
     "Progress",
+    "Recovered",
     "Rendition",
     "Source",
+    "StorageUse",
+    "StreamCookie",
     "Thumbnails",
+    "ThumbnailsSpec",
+    "Ticket",
     "TranscriptSpec",
     "Transcription",
     "Upload",
+    "Usage",
+    "UsageCounts",
+    "UsageRow",
+    "Webhook",
+    "WebhookList",
+    "WebhookMessage",
 ]

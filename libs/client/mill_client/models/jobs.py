@@ -67,10 +67,12 @@ class JobSummary(Model):
     status: JobStatus
     priority: int | None = None
     filename: str | None = None
+    collection: str | None = None
     duration_seconds: float | None = None
     created_at: datetime | None = None
     completed_at: datetime | None = None
     progress: Progress | float | None = None
+    error_code: str | None = None
 
 
 class Job(Model):
@@ -89,8 +91,10 @@ class Job(Model):
     outputs: Outputs = Outputs()
     processing_time: dict[str, float | None] = Field(default_factory=dict)
     spec: dict[str, Any] = Field(default_factory=dict)
+    collection: str | None = None
     user_metadata: dict[str, Any] | None = None
     error: JobError | None = None
+    webhook_secret: str | None = None
 
 
 class JobPage(Model):
@@ -125,3 +129,17 @@ class JobOutputs(Model):
 
     job_id: str
     files: list[OutputFile]
+
+
+class BatchStatus(Model):
+    """Many jobs at once, and the ids of which there is none."""
+
+    jobs: list[JobSummary]
+    not_found: list[str] = Field(default_factory=list)
+
+
+class StreamCookie(Model):
+    """Where to play from with the cookie that came along."""
+
+    master_url: str
+    expires_at: datetime

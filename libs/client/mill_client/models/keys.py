@@ -21,6 +21,7 @@ class Key(Model):
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    previous_until: datetime | None = None
     key: str | None = None
 
 

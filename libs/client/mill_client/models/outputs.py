@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,9 @@ class Made(Model):
     """One kind of output. Where it is not available, `reason` says why."""
 
     available: bool = False
+    status: str | None = None
     reason: str | None = None
+    expires_at: datetime | None = None
 
 
 class Rendition(Made):
@@ -26,6 +29,7 @@ class Rendition(Made):
     compression_ratio: float | None = None
     sha256: str | None = None
     download_url: str | None = None
+    url: str | None = None
 
 
 class Audio(Made):
@@ -33,7 +37,10 @@ class Audio(Made):
 
     size_bytes: int | None = None
     compression_ratio: float | None = None
+    sha256: str | None = None
     download_url: str | None = None
+    url: str | None = None
+    formats: dict[str, str | None] = Field(default_factory=dict)
 
 
 class Transcription(Made):
@@ -56,6 +63,7 @@ class Thumbnails(Made):
     """The pictures."""
 
     poster_url: str | None = None
+    posters: list[str] = Field(default_factory=list)
     sprites: Any = None
     index_url: str | None = None
 

@@ -3,41 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from datetime import datetime
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
 from .jobs import JobStatus
 
 
-class TranscriptSpec(BaseModel):
-    """How to transcribe. `language` is an ISO 639 code; detected if None."""
-
+class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+
+class AudioSpec(_Asked):
+    """Which sound files to make."""
+
+    formats: Sequence[Literal["mp3", "m4a", "opus", "wav"]] = ("mp3",)
+    bitrate_kbps: int = 128
+
+
+class ThumbnailsSpec(_Asked):
+    """Pictures at `times`, in seconds, or `count` of them; sprites every `interval_s` seconds."""
+
+    times: Sequence[float] | None = None
+    count: int | None = None
+    sprites: bool = True
+    interval_s: float | None = None
+
+
+class TranscriptSpec(_Asked):
+    """How to transcribe. `language` is an ISO 639 code; detected if None. `translate` is to English."""
 
     language: str | None = None
+    task: Literal["transcribe", "translate"] = "transcribe"
+    formats: Sequence[Literal["txt", "srt", "vtt", "json"]] = ("txt", "srt", "vtt", "json")
+    words: bool = True
 
 
-class JobSpec(BaseModel):
-    """The outputs to make. `renditions` are short sides in pixels; `transcript=None` asks for none."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+class JobSpec(_Asked):
+    """The outputs to make. `renditions` are short sides in pixels; None or False asks for none of a kind."""
 
     renditions: Sequence[int] | None = None
     hls: bool = True
-    audio: bool = True
-    thumbnails: bool = True
-    transcript: TranscriptSpec | None = TranscriptSpec()
+    audio: AudioSpec | bool | None = True
+    thumbnails: ThumbnailsSpec | bool | None = True
+    transcript: TranscriptSpec | bool | None = TranscriptSpec()
+
+
+class JobWebhook(_Asked):
+    """A URL to be told of one job. Without a `secret` the server makes one, and tells it with the job."""
+
+    url: str
+    events: Sequence[str] = ("job.completed", "job.failed")
+    payload: Literal["small", "full"] = "small"
+    secret: str | None = None
 
 
 class JobFilter(TypedDict, total=False):
-    """Which jobs to list, and in which order. Dates are RFC 3339."""
+    """Which jobs to list, and in which order. Dates as text are RFC 3339; `metadata` is `name=value` or `name`."""
 
-    status: JobStatus | str | None
-    priority: int | None
-    from_date: str | None
-    to_date: str | None
+    status: JobStatus | str | Sequence[JobStatus | str] | None
+    priority: int | Sequence[int] | None
+    from_date: datetime | str | None
+    to_date: datetime | str | None
     search: str | None
+    collection: str | Sequence[str] | None
+    metadata: str | Sequence[str] | None
     page: int | None
     per_page: int | None
     sort_by: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from .base import Model
 
@@ -18,3 +19,19 @@ class Upload(Model):
     content_type: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
+
+
+class DirectPart(Model):
+    """Where one part of a direct upload goes."""
+
+    number: int
+    url: str
+
+
+class DirectUpload(Upload):
+    """An upload whose bytes go to storage without passing through the server. URLs are signed and expire."""
+
+    method: Literal["put", "multipart"]
+    url: str | None = None
+    part_size: int | None = None
+    parts: list[DirectPart] | None = None

@@ -1,3 +1,4 @@
+# Made from _async/pace.py by `python -m tools.unasync`: change that.
 """How often to look while waiting, and until when."""
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The SDK for asyncio. `_sync` is made from it by `python -m tools.unasync`."""
