@@ -43,17 +43,18 @@ def hers(any_gateway: Gateway) -> Iterator[Things]:
         complete(any_gateway.resources, {"360p.mp4": b"film", "hls/master.m3u8": b"#EXTM3U"})
         hook = ada.post("/api/v1/webhooks", json={"url": f"https://example.org/{SECRET}"}).json()
         test = ada.post(f"/api/v1/webhooks/{hook['id']}/test").json()
-        key = next(key for key in any_gateway.admin.get("/api/v1/keys").json()["keys"] if key["owner"] == "ada")
+        keys = any_gateway.admin.get("/api/v1/keys").json()["keys"]
         files = ada.get(f"/api/v1/jobs/{job_id}/outputs").json()["files"]
         ids = {
             "job_id": job_id,
             "upload_id": upload(ada, filename=f"{SECRET}.mp4"),
             "webhook_id": hook["id"],
             "delivery_id": test["id"],
-            "key_id": key["id"],
+            "key_id": next(key["id"] for key in keys if key["owner"] == "ada"),
         }
         before = _state(ada, ids)
-        yield Things(ids, {"name": "360p.mp4", "key": httpx.URL(files[0]["url"]).path.removeprefix("/objects/")})
+        key = "jobs/" + httpx.URL(files[0]["url"]).path.partition("/jobs/")[2]
+        yield Things(ids, {"name": "360p.mp4", "key": key})
         assert _state(ada, ids) == before, "somebody else changed what is Ada's"
 
 
@@ -135,8 +136,8 @@ def _ask(bob: httpx.Client, method: str, path: str, ids: Mapping[str, str], plai
         params={name: ids[name] for name in queries},
         json=_body(method, path, ids),
     )
-    for number, said in enumerate([*ids.values(), plain["key"]]):
-        text = text.replace(said, f"<{number}>")
+    for name, said in [("key", plain["key"]), *ids.items()]:
+        text = text.replace(said, f"<{name}>")
     return status, text
 
 
