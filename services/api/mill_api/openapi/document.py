@@ -123,7 +123,8 @@ def _operation(path: str, operation: Operation, references: References, schemas:
         content = {"application/json": _shown(references[operation.body, "validation"], schemas)}
         described["requestBody"] = {"required": operation.body_required, "content": content}
     elif operation.consumes:
-        described["requestBody"] = {"required": True, "content": {kind: _raw(kind) for kind in operation.consumes}}
+        content = {kind: _raw(kind, operation.body_required) for kind in operation.consumes}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
     return described
 
 
@@ -138,9 +139,9 @@ def _shown(schema: Json, schemas: Json) -> Json:
     return {"schema": schema, "example": example_of(schema, schemas)}
 
 
-def _raw(kind: str) -> Json:
+def _raw(kind: str, required: bool) -> Json:
     if kind != "multipart/form-data":
-        return {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+        return {"schema": {"type": "string", "format": "binary", **({"minLength": 1} if required else {})}}
     file = {"type": "string", "format": "binary"}
     return {"schema": {"type": "object", "properties": {"file": file}, "required": ["file"]}}
 
