@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, clips, job, transcription, upload, watchers, webhooks
+from bench import alerts, api, clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -17,6 +17,9 @@ BENCHES = {
     "transcription": transcription.run,
     "watchers": watchers.run,
     "webhooks": webhooks.run,
+    "queue": queue.run,
+    "signals": signals.run,
+    "alerts": alerts.run,
 }
 
 

@@ -20,7 +20,6 @@ from starlette.routing import Route
 from mill_api.auth import Caller, Forbidden, Unauthenticated
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
-from mill_api.health import StoreCheck
 from mill_api.known_callers import KnownCallers
 from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
@@ -29,11 +28,13 @@ from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.rate_limits import Rate, RateLimited, RateLimits
 from mill_api.receiving import Digests
 from mill_api.resources import Resources
+from mill_api.tracing import Traced
 from mill_api.usage import Meter, Metering
 from mill_api.usage.meter import stop
 from mill_common.errors import MillError
 from mill_common.settings import Settings
 from mill_common.signing import Signer
+from mill_common.signs import Signs, signs_of
 
 UPLOAD_SLOTS = 64  # threads for bodies on their way to storage, apart from those for everything else
 DESCRIPTION = """A video in; streaming renditions, audio, thumbnails and a transcript out.
@@ -42,12 +43,12 @@ Every request but those for health, streams and signed objects carries `X-API-Ke
 (RFC 9457) with a stable `code`."""
 
 
-def create_app(resources: Resources) -> Starlette:
-    """The gateway on open connections, which it does not close."""
+def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
+    """The gateway on open connections, which it does not close. `signs` are those of a process that does more."""
     served = endpoints()
     app = Starlette(
         routes=[*(_route(endpoint, resources.settings) for endpoint in served), *docs_routes(describe(served))],
-        middleware=[Middleware(Metering), Middleware(CommonHeaders)],
+        middleware=[Middleware(Traced), Middleware(Metering), Middleware(CommonHeaders)],
         exception_handlers={
             MillError: of_mill_error,
             HTTPException: of_http_exception,
@@ -58,12 +59,12 @@ def create_app(resources: Resources) -> Starlette:
     app.router.redirect_slashes = False
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
-    app.state.store_check = StoreCheck()
     app.state.digests = Digests()
     app.state.known_callers = KnownCallers[Caller]()
     app.state.rate_limits = RateLimits(resources.settings)
     app.state.hub = Hub(resources.database)
     app.state.meter = Meter(resources.database, resources.settings.usage_flush_s)
+    app.state.signs = signs or signs_of(resources, whole=True)
     return app
 
 

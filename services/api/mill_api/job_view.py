@@ -25,23 +25,23 @@ from mill_common.spec import JobSpec
 from mill_common.states import JobStatus, TaskStatus
 
 # Plain rows of what is shown: objects that could be written again take several times as long to make.
+_JOB_COLUMNS: tuple[Any, ...] = (
+    *map(col, (Job.id, Job.status, Job.priority, Job.progress, Job.spec, Job.user_metadata, Job.collection)),
+    *map(col, (Job.filename, Job.source_url, Job.source_size, Job.source_sha256, Job.media, Job.transcript)),
+    *map(col, (Job.error_code, Job.error_message, Job.failed_task)),
+    *map(col, (Job.created_at, Job.started_at, Job.updated_at, Job.completed_at)),
+)
+_STEP_COLUMNS: tuple[Any, ...] = (
+    *map(col, (Task.id, Task.name, Task.kind, Task.queue, Task.status, Task.stage, Task.progress, Task.weight)),
+    *map(col, (Task.attempts, Task.started_at, Task.heartbeat_at, Task.finished_at)),
+)
 _JOB = Prepared(
     "job_of_owner",
-    select(
-        *map(col, (Job.id, Job.status, Job.priority, Job.progress, Job.spec, Job.user_metadata, Job.collection)),
-        *map(col, (Job.filename, Job.source_url, Job.source_size, Job.source_sha256, Job.media, Job.transcript)),
-        *map(col, (Job.error_code, Job.error_message, Job.failed_task)),
-        *map(col, (Job.created_at, Job.started_at, Job.updated_at, Job.completed_at)),
-    ).where(col(Job.id) == bindparam("job_id"), col(Job.owner_id) == bindparam("owner_id")),
+    select(*_JOB_COLUMNS).where(col(Job.id) == bindparam("job_id"), col(Job.owner_id) == bindparam("owner_id")),
 )
 _STEPS = Prepared(
     "steps_of_job",
-    select(
-        *map(col, (Task.id, Task.name, Task.kind, Task.queue, Task.status, Task.stage, Task.progress, Task.weight)),
-        *map(col, (Task.attempts, Task.started_at, Task.heartbeat_at, Task.finished_at)),
-    )
-    .where(col(Task.job_id) == bindparam("job_id"))
-    .order_by(col(Task.id)),
+    select(*_STEP_COLUMNS).where(col(Task.job_id) == bindparam("job_id")).order_by(col(Task.id)),
 )
 
 
@@ -110,15 +110,15 @@ def read_view(request: Request, job_id: UUID, *, already_existed: bool = False) 
 
 
 def _job(session: Session, job_id: UUID, owner_id: str) -> Job:
-    rows = _JOB.rows(session, job_id=job_id, owner_id=owner_id)
-    if not rows:
+    row = _JOB.execute(session.connection(), {"job_id": job_id, "owner_id": owner_id}).first()
+    if row is None:
         raise JobNotFound
-    return cast(Job, rows[0])
+    return cast(Job, row)
 
 
 def _steps(session: Session, job_id: UUID) -> list[Task]:
     """The steps of a job, in the order they were planned."""
-    return cast(list[Task], _STEPS.rows(session, job_id=job_id))
+    return cast(list[Task], _STEPS.execute(session.connection(), {"job_id": job_id}).all())
 
 
 def _view(

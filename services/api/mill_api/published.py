@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -29,12 +29,13 @@ ALIASES = {
 
 
 # Plain rows: objects that could be written again take several times as long to make.
+_COLUMNS: tuple[Any, ...] = (
+    *map(col, (Output.name, Output.kind, Output.object_key, Output.size, Output.sha256, Output.content_type)),
+    *map(col, (Output.facts, Output.files, Output.published_at)),
+)
 _PUBLISHED = Prepared(
     "published_of_job",
-    select(
-        *map(col, (Output.name, Output.kind, Output.object_key, Output.size, Output.sha256, Output.content_type)),
-        *map(col, (Output.facts, Output.files, Output.published_at)),
-    )
+    select(*_COLUMNS)
     .where(col(Output.job_id) == bindparam("job_id"), col(Output.published_at).is_not(None), ~col(Output.intermediate))
     .order_by(col(Output.name)),
 )
@@ -56,7 +57,7 @@ class PublishedFile:
 
 def published_outputs(session: Session, job_id: UUID) -> list[Output]:
     """The outputs that clients may see, by name."""
-    return cast(list[Output], _PUBLISHED.rows(session, job_id=job_id))
+    return cast(list[Output], _PUBLISHED.execute(session.connection(), {"job_id": job_id}).all())
 
 
 def files_of(outputs: Sequence[Output]) -> Iterator[PublishedFile]:

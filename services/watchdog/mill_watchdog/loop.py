@@ -1,4 +1,4 @@
-"""The loops that repair the queue and keep the schedules."""
+"""The loops that repair the queue, keep the schedules and tell operators."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import structlog
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 
 from mill_common.errors import MillError
+from mill_common.metrics.instruments import LEASES_EXPIRED, SWEEPS, WAKE_UPS_RESENT
 from mill_common.resources import Resources
 from mill_common.runs import Result, add_to_hour
+from mill_watchdog.alerts import Alerts
 from mill_watchdog.contact import Contact
 from mill_watchdog.scheduler import Scheduler
 from mill_watchdog.schedules import REPAIRS
@@ -25,8 +27,9 @@ log = structlog.get_logger(__name__)
 class Watchdog:
     """Every `sweep_s` seconds: take tasks from dead workers, send lost wake-ups again, do what is due.
 
-    Any number may run at once. What one of them has mended, the others no longer find. Repairs, schedules and
-    webhooks have threads of their own, because a sweep that takes an hour must not keep a dead worker's task waiting.
+    Any number may run at once. What one of them has mended, the others no longer find. Repairs, schedules, rules,
+    notices and webhooks have threads of their own, because a sweep that takes an hour must not keep a dead worker's
+    task waiting.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -37,7 +40,13 @@ class Watchdog:
         self._contact = Contact(resources.database, lease_s=settings.lease_s, sweep_s=settings.sweep_s)
         self._scheduler = Scheduler(resources, self._stopping)
         self._deliverer = Deliverer(resources)
-        loops = {"watchdog": self.repair, "schedules": self.keep_schedules}
+        self._alerts = Alerts(resources)
+        loops = {
+            "watchdog": self.repair,
+            "schedules": self.keep_schedules,
+            "alerts": self._alerts.tick,
+            "notices": self._alerts.tell,
+        }
         self._threads = [
             threading.Thread(target=self._forever, args=(work,), name=name, daemon=True) for name, work in loops.items()
         ]
@@ -59,7 +68,13 @@ class Watchdog:
         """Repair what there is to repair in the queue, once."""
         self._contact.check()
         reaped = self._resources.queue.reap_expired() if self._contact.may_judge else 0
-        found = {"leases_expired": reaped, "wake_ups_resent": self._resources.queue.resend()}
+        found = {
+            "leases_expired": reaped,
+            "deadlines_passed": self._resources.queue.fail_overdue(),
+            "wake_ups_resent": self._resources.queue.resend(),
+        }
+        LEASES_EXPIRED.inc(reaped)
+        WAKE_UPS_RESENT.inc(found["wake_ups_resent"])
         if any(found.values()):
             log.info("swept", **found)
             self._note(found)
@@ -86,8 +101,10 @@ class Watchdog:
 
     def _forever(self, work: Callable[[], None]) -> None:
         while not self._stopping.is_set():
+            outcome = "failed"
             try:
                 work()
+                outcome = "completed"
             except (SQLAlchemyError, MillError) as error:
                 if isinstance(error, OperationalError | InterfaceError):
                     self._contact.lost()
@@ -96,6 +113,7 @@ class Watchdog:
                 # A watchdog that still runs but no longer watches would be the worst of all.
                 log.exception("sweep_crashed", exc_info=error)
                 sentry_sdk.capture_exception(error)
+            SWEEPS.labels(threading.current_thread().name, outcome).inc()
             self._stopping.wait(self._sweep_s)
 
 

@@ -1,11 +1,22 @@
 """The rows. Sizes are bytes, times are UTC."""
 
+from mill_common.models.alerts import (
+    Alert,
+    AlertGroup,
+    AlertLevel,
+    AlertNotice,
+    AlertSilence,
+    AlertStatus,
+    AlertTurn,
+    NoticeStatus,
+)
 from mill_common.models.attempts import Attempt, Outcome
 from mill_common.models.jobs import Job
 from mill_common.models.labels import JobLabel
 from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
 from mill_common.models.resumable import ReceivedPart, ResumableUpload
+from mill_common.models.signals import RuntimeSetting, SystemSample
 from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
@@ -13,16 +24,26 @@ from mill_common.models.usage import Usage
 from mill_common.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "Alert",
+    "AlertGroup",
+    "AlertLevel",
+    "AlertNotice",
+    "AlertSilence",
+    "AlertStatus",
+    "AlertTurn",
     "ApiKey",
     "Attempt",
     "Job",
     "JobLabel",
+    "NoticeStatus",
     "Outcome",
     "Output",
     "Owner",
     "ReceivedPart",
     "ResumableUpload",
+    "RuntimeSetting",
     "StepSpeed",
+    "SystemSample",
     "Task",
     "TaskNeed",
     "Upload",

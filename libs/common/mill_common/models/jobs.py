@@ -17,6 +17,7 @@ from mill_common.states import JobStatus
 _COUNTED = ["status", "started_at", "completed_at", "duration_s"]
 _COLLECTED = sa.text("collection IS NOT NULL")
 _ENDED = sa.text("completed_at IS NOT NULL")
+_WITH_DEADLINE = sa.text("deadline_at IS NOT NULL AND completed_at IS NULL")
 
 
 class Job(SQLModel, table=True):
@@ -42,6 +43,7 @@ class Job(SQLModel, table=True):
             postgresql_where=_COLLECTED,
             sqlite_where=_COLLECTED,
         ),
+        sa.Index("ix_job_deadline", "deadline_at", postgresql_where=_WITH_DEADLINE, sqlite_where=_WITH_DEADLINE),
         sa.Index("ix_job_completed", "completed_at", "id", postgresql_where=_ENDED, sqlite_where=_ENDED),
     )
 
@@ -71,6 +73,7 @@ class Job(SQLModel, table=True):
     error_code: str | None = Field(default=None, max_length=64)
     error_message: str | None = Field(default=None, max_length=2000)
     failed_task: str | None = Field(default=None, max_length=64)
+    trace: dict[str, str] | None = Field(default=None, sa_type=JSON)  # headers of the trace it was handed in under
     cancel_requested_at: datetime | None = time_column()
     created_at: datetime = time_column(now=True)
     started_at: datetime | None = time_column()
