@@ -41,6 +41,7 @@ ENDLESS = {"GET /api/v1/events"}
 LABELS = sorted({found.ok().label for found in SCHEMA.get_all_operations() if isinstance(found, Ok)} - ENDLESS)
 # They take nothing, or any text at all, so no request to them can be wrong.
 ALWAYS_RIGHT = {"GET /health", "GET /livez", "GET /readyz", "GET /objects/{key}", "OPTIONS /api/v1/uploads/tus"}
+ALWAYS_RIGHT |= {"GET /api/v1/monitoring/health"}
 REQUESTS = [(label, GenerationMode.POSITIVE) for label in LABELS]
 REQUESTS += [(label, GenerationMode.NEGATIVE) for label in LABELS if label not in ALWAYS_RIGHT]
 # A well-formed request may still name an upload that is not there, or a time that is past: 422, too.

@@ -39,12 +39,14 @@ def from_unix(seconds: float) -> datetime:
 
 Time = Annotated[
     datetime,
-    BeforeValidator(_dated),
     AfterValidator(_in_utc),
     PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A point in time, UTC; one without an offset is taken as UTC."""
+
+TimeInQuery = Annotated[Time, BeforeValidator(_dated)]
+"""A point in time, in a query."""
 
 # NUL is valid in JSON and in no PostgreSQL text; other control characters have no place on one line.
 LINE = r"^[^\x00-\x1f\x7f]*$"
