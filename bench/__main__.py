@@ -6,10 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import alerts, clips, job, queue, signals, transcription, upload, watchers, webhooks
+from bench import alerts, api, clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
+    "api": api.run,
     "job": job.run,
     "clips": clips.run,
     "upload": upload.run,

@@ -45,8 +45,17 @@ class Gateway:
 @contextmanager
 def gateway(folder: Path, **settings: str) -> Iterator[Gateway]:
     """A gateway on a free port and a fresh database, with an admin key."""
-    with Postgres() as postgres, postgres.database() as url, closing(Database(url)) as database:
-        migrate(database)
+    with Postgres() as postgres, postgres.database() as url:
+        with closing(Database(url)) as database:
+            migrate(database)
+        with gateway_on(url, folder, **settings) as running:
+            yield running
+
+
+@contextmanager
+def gateway_on(url: str, folder: Path, **settings: str) -> Iterator[Gateway]:
+    """A gateway on a free port and a migrated database, with an admin key."""
+    with closing(Database(url)) as database:
         port, key = free_port(), secrets.token_urlsafe(32)
         environment = {**os.environ, "MILL_ADMIN_KEY": key, "MILL_DATABASE_URL": url, "MILL_DATA_DIR": str(folder)}
         with (folder / "gateway.log").open("wb") as log:

@@ -11,6 +11,7 @@ from mill_common.signs import signs_of
 
 
 def test_a_gateway_that_can_take_work_says_so(any_gateway: Gateway) -> None:
+    """J14: health."""
     with any_gateway.client() as anyone:
         assert anyone.get("/health").json() == {"status": "healthy"}
         assert anyone.get("/livez").status_code == 200

@@ -13,6 +13,7 @@ JOBS = "/api/v1/jobs"
 
 
 def test_a_waiting_job_is_cancelled_at_once(any_gateway: Gateway) -> None:
+    """J4: a job that waits."""
     with any_gateway.owner("ada") as ada:
         job_id = submit(ada)
         answer = ada.post(f"{JOBS}/{job_id}/cancel")
@@ -28,6 +29,7 @@ def test_a_waiting_job_is_cancelled_at_once(any_gateway: Gateway) -> None:
 
 
 def test_only_what_failed_runs_again(any_gateway: Gateway) -> None:
+    """J8: what completed stays as it is."""
     resources = any_gateway.resources
     with any_gateway.owner("ada") as ada:
         job_id = submit(ada)
@@ -50,6 +52,7 @@ def test_only_what_failed_runs_again(any_gateway: Gateway) -> None:
 
 
 def test_a_deleted_job_takes_its_files_along(any_gateway: Gateway) -> None:
+    """J3: a job and, by default, its files; the answer says how many."""
     store = any_gateway.resources.store
     with any_gateway.owner("ada") as ada:
         job_id = submit(ada)
@@ -64,6 +67,7 @@ def test_a_deleted_job_takes_its_files_along(any_gateway: Gateway) -> None:
 
 
 def test_a_deleted_job_may_leave_its_files(gateway: Gateway, ada: httpx.Client) -> None:
+    """J3: a job without its files."""
     job_id = submit(ada)
     complete(gateway.resources, {"360p.mp4": b"film"})
     answer = ada.delete(f"{JOBS}/{job_id}", params={"delete_files": "false"})
@@ -73,6 +77,7 @@ def test_a_deleted_job_may_leave_its_files(gateway: Gateway, ada: httpx.Client) 
 
 
 def test_a_running_job_is_cancelled_and_deleted_once_it_has_stopped(gateway: Gateway, ada: httpx.Client) -> None:
+    """J4: a job that runs."""
     job_id = submit(ada)
     claimed = claim(gateway.resources)
     first = ada.delete(f"{JOBS}/{job_id}")

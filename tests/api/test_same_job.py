@@ -1,4 +1,4 @@
-"""The same request twice is one job, though neither says so with a key."""
+"""Q1: the same request twice is one job, though neither says so with a key."""
 
 from __future__ import annotations
 

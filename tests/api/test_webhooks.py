@@ -1,4 +1,4 @@
-"""Webhooks as their owner manages them (requirement J10)."""
+"""J10: webhooks as their owner manages them."""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ TEST_LASTS_S = 300.0
 class AlertQuery(BaseModel):
     """Which alerts."""
 
+    model_config = ConfigDict(extra="forbid")
+
     level: AlertLevel | None = None
     status: AlertStatus | None = None
     type: Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)] | None = None
@@ -68,6 +70,8 @@ class AlertList(BaseModel):
 
 class NoticeQuery(BaseModel):
     """Which notices."""
+
+    model_config = ConfigDict(extra="forbid")
 
     status: NoticeStatus | None = None
     page: int = Field(default=1, ge=1, le=1_000_000)

@@ -17,9 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mill_api.auth import Forbidden, Unauthenticated
+from mill_api.auth import Caller, Forbidden, Unauthenticated
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
+from mill_api.known_callers import KnownCallers
 from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import endpoints
@@ -59,6 +60,7 @@ def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
     app.state.digests = Digests()
+    app.state.known_callers = KnownCallers[Caller]()
     app.state.rate_limits = RateLimits(resources.settings)
     app.state.hub = Hub(resources.database)
     app.state.meter = Meter(resources.database, resources.settings.usage_flush_s)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+_NUMBER = re.compile(r"\s*[+-]?[\d_]*\.?[\d_]*\s*")
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -15,6 +18,13 @@ def _in_utc(time: datetime) -> datetime:
         return time.astimezone(UTC)
     except OverflowError:
         raise ValueError("lies outside the years 1 to 9999") from None
+
+
+def _dated(given: Any) -> Any:
+    # Text that is a number would be taken for a Unix time, which nobody has been promised.
+    if isinstance(given, str) and _NUMBER.fullmatch(given):
+        raise ValueError("is no date and time")
+    return given
 
 
 def rfc3339(time: datetime) -> str:
@@ -34,6 +44,9 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A point in time, UTC; one without an offset is taken as UTC."""
+
+TimeInQuery = Annotated[Time, BeforeValidator(_dated)]
+"""A point in time, in a query."""
 
 # NUL is valid in JSON and in no PostgreSQL text; other control characters have no place on one line.
 LINE = r"^[^\x00-\x1f\x7f]*$"

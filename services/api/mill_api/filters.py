@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
-from mill_api.fields import LINE, CollectionName, Time
+from mill_api.fields import LINE, CollectionName, TimeInQuery
 from mill_common.models import Job, JobLabel
 from mill_common.states import JobStatus
 
@@ -21,8 +21,8 @@ class DateRange(BaseModel):
     # A filter that is misspelt must not find more than was asked for.
     model_config = ConfigDict(extra="forbid")
 
-    from_date: Time | None = Field(default=None, description="Created then or later.")
-    to_date: Time | None = Field(default=None, description="Created then or earlier.")
+    from_date: TimeInQuery | None = Field(default=None, description="Created then or later.")
+    to_date: TimeInQuery | None = Field(default=None, description="Created then or earlier.")
 
 
 class Filters(DateRange):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from starlette.requests import Request
@@ -52,6 +52,9 @@ class Cancellation(BaseModel):
 
 class DeleteQuery(BaseModel):
     """What goes with the job."""
+
+    # A misspelt parameter must not delete what was to stay.
+    model_config = ConfigDict(extra="forbid")
 
     delete_files: bool = Field(default=True, description="Remove what the job made from storage, too.")
 

@@ -129,6 +129,7 @@ def revoke_key(request: Request, key_id: UUID) -> None:
     """Revoke an API key. It is refused from now on; revoking it again changes nothing."""
     with resources(request).database.write() as session:
         _revoke(session, key_id)
+    request.app.state.known_callers.forget()
 
 
 @operation(
@@ -158,7 +159,9 @@ def rotate_key(request: Request, key_id: UUID, body: Rotation) -> KeyMade:
         row.digest, row.prefix = digest_of(key), prefix_of(key) or ""
         session.flush()
         session.refresh(row)
-        return KeyMade(**_view(row).model_dump(), key=key)
+        made = KeyMade(**_view(row).model_dump(), key=key)
+    request.app.state.known_callers.forget()
+    return made
 
 
 def _revoke(session: Session, key_id: UUID) -> None:

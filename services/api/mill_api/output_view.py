@@ -30,13 +30,13 @@ from mill_common.storage.base import LINK_MAX_S
 FORMATS = ("txt", "srt", "vtt", "json")
 
 
-def outputs_view(request: Request, job: Job, outputs: list[Output]) -> OutputsView:
+def outputs_view(request: Request, job: Job, spec: JobSpec, outputs: list[Output]) -> OutputsView:
     """The outputs of a job; `outputs` are the published ones."""
-    return _OutputsOf(request, job, outputs).view()
+    return _OutputsOf(request, job, spec, outputs).view()
 
 
 class _OutputsOf:
-    def __init__(self, request: Request, job: Job, outputs: list[Output]) -> None:
+    def __init__(self, request: Request, job: Job, spec: JobSpec, outputs: list[Output]) -> None:
         self.settings = resources(request).settings
         self.store = resources(request).store
         self.now = datetime.now(UTC)  # of this machine, as signatures go by it
@@ -46,7 +46,7 @@ class _OutputsOf:
         self.job = job
         self.outputs = outputs
         self.named = {output.name: output for output in outputs}
-        self.spec = JobSpec.model_validate(job.spec)
+        self.spec = spec
         self.media: dict[str, Any] = job.media or {}
 
     def view(self) -> OutputsView:

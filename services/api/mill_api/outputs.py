@@ -122,4 +122,4 @@ def download(request: Request, job_id: UUID, name: str, query: DownloadQuery) ->
 def _outputs(request: Request, job_id: UUID) -> tuple[Job, list[Output]]:
     with resources(request).database.read() as session:
         job = owned_job(session, job_id, caller(request).owner_id)
-        return job, published_outputs(session, [job_id])
+        return job, published_outputs(session, job_id)

@@ -63,7 +63,11 @@ class RequestInvalid(PermanentError):
     @classmethod
     def of(cls, error: ValidationError, where: str) -> RequestInvalid:
         """From what pydantic found in one place of the request."""
-        faults = [Fault(loc=[where, *found["loc"]], message=found["msg"]) for found in error.errors(include_url=False)]
+        faults = [
+            # What our own checks say comes with the name of the exception in front.
+            Fault(loc=[where, *found["loc"]], message=found["msg"].removeprefix("Value error, "))
+            for found in error.errors(include_url=False)
+        ]
         return cls(f"{where}: {faults[0].message}", faults)
 
 

@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col
 
 from mill_common.models import Output
+from mill_common.prepared import Prepared
 from mill_common.storage.keys import type_by_suffix
 
 _RENDITION = re.compile(r"([0-9]+p)\.mp4")
@@ -23,6 +26,19 @@ ALIASES = {
     "transcript_json": "transcript.json",
     "poster": "thumbnails/poster.jpg",
 }
+
+
+# Plain rows: objects that could be written again take several times as long to make.
+_COLUMNS: tuple[Any, ...] = (
+    *map(col, (Output.name, Output.kind, Output.object_key, Output.size, Output.sha256, Output.content_type)),
+    *map(col, (Output.facts, Output.files, Output.published_at)),
+)
+_PUBLISHED = Prepared(
+    "published_of_job",
+    select(*_COLUMNS)
+    .where(col(Output.job_id) == bindparam("job_id"), col(Output.published_at).is_not(None), ~col(Output.intermediate))
+    .order_by(col(Output.name)),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +55,9 @@ class PublishedFile:
     published_at: datetime
 
 
-def published_outputs(session: Session, job_ids: Sequence[UUID]) -> list[Output]:
+def published_outputs(session: Session, job_id: UUID) -> list[Output]:
     """The outputs that clients may see, by name."""
-    query = select(Output).where(
-        col(Output.job_id).in_(job_ids), col(Output.published_at).is_not(None), ~col(Output.intermediate)
-    )
-    return list(session.exec(query.order_by(col(Output.name))).all())
+    return cast(list[Output], _PUBLISHED.execute(session.connection(), {"job_id": job_id}).all())
 
 
 def files_of(outputs: Sequence[Output]) -> Iterator[PublishedFile]:

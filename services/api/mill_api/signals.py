@@ -26,6 +26,8 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 class SamplesQuery(BaseModel):
     """Which samples."""
 
+    model_config = ConfigDict(extra="forbid")
+
     hours: Annotated[int, Field(ge=1, le=744)] = 24
     service: Annotated[str, Field(min_length=1, max_length=32, pattern=LINE)] | None = None
 

@@ -44,7 +44,7 @@ def create_stream_cookie(request: Request, job_id: UUID) -> Reply[StreamCookie]:
     wired = resources(request)
     with wired.database.read() as session:
         job = owned_job(session, job_id, caller(request).owner_id)
-        if find_file(published_outputs(session, [job_id]), TREE + "master.m3u8") is None:
+        if find_file(published_outputs(session, job_id), TREE + "master.m3u8") is None:
             raise OutputNotFound
     lasts_s = wired.settings.link_expires_s + int((job.media or {}).get("duration_s") or 0)
     token = make_token(signer(request), job_id, lasts_s)
@@ -76,7 +76,7 @@ def stream(request: Request, job_id: UUID, token: str, name: str) -> Response:
     expires_at = check_token(signer(request), job_id, token)
     wired = resources(request)
     with wired.database.read() as session:
-        file = find_file(published_outputs(session, [job_id]), TREE + name)
+        file = find_file(published_outputs(session, job_id), TREE + name)
     if file is None:
         raise OutputNotFound
     served = Served(

@@ -86,6 +86,7 @@ def describe_tus_upload(request: Request, upload_id: UUID) -> Response:  # noqa:
     status=201,
     headers=[TUS, LENGTH, METADATA, CHECKSUM],
     consumes=[CHUNK],
+    body_required=False,
     raises=[
         TusVersionUnsupported,
         UploadTooLarge,
@@ -133,6 +134,7 @@ def look_at_resumable_upload(request: Request, upload_id: UUID) -> Response:
     status=204,
     headers=[TUS, OFFSET, CHECKSUM],
     consumes=[CHUNK],
+    body_required=False,
     raises=[
         TusVersionUnsupported,
         UploadNotFound,

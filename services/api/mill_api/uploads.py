@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from anyio import to_thread
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 from starlette.requests import Request
@@ -70,6 +70,8 @@ class UploadView(BaseModel):
 
 class UploadQuery(BaseModel):
     """How the file is called."""
+
+    model_config = ConfigDict(extra="forbid")
 
     filename: Filename | None = Field(default=None, description="A form names its own file.")
 

@@ -123,7 +123,8 @@ def _operation(path: str, operation: Operation, references: References, schemas:
         content = {"application/json": _shown(references[operation.body, "validation"], schemas)}
         described["requestBody"] = {"required": operation.body_required, "content": content}
     elif operation.consumes:
-        described["requestBody"] = {"required": True, "content": {kind: _raw(kind) for kind in operation.consumes}}
+        content = {kind: _raw(kind, operation.body_required) for kind in operation.consumes}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
     return described
 
 
@@ -138,9 +139,9 @@ def _shown(schema: Json, schemas: Json) -> Json:
     return {"schema": schema, "example": example_of(schema, schemas)}
 
 
-def _raw(kind: str) -> Json:
+def _raw(kind: str, required: bool) -> Json:
     if kind != "multipart/form-data":
-        return {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+        return {"schema": {"type": "string", "format": "binary", **({"minLength": 1} if required else {})}}
     file = {"type": "string", "format": "binary"}
     return {"schema": {"type": "object", "properties": {"file": file}, "required": ["file"]}}
 
@@ -196,7 +197,10 @@ def _responses(path: str, operation: Operation, references: References, schemas:
     elif isinstance(operation.produces, str):
         good["content"] = {operation.produces: {"schema": _EVENT if operation.produces == EVENT_STREAM else _BYTES}}
     elif operation.produces is not None:
-        good["content"] = {kind: {"schema": schema} for kind, schema in operation.produces.items()}
+        good["content"] = {
+            kind: _shown(schema, schemas) if kind == "application/json" else {"schema": schema}
+            for kind, schema in operation.produces.items()
+        }
     responses = {str(operation.status): good}
     for status, meaning in operation.also.items():
         carries_body = status < 300 and status != 204 and "content" in good

@@ -72,17 +72,26 @@ class Endpoint:
         if operation.deprecated is not None:
             request.state.deprecation_headers = operation.deprecated.headers
         request.state.route = f"{request.method} {self.path}"
-        # Before anything of the request is read: a stranger learns nothing and costs little.
-        await run_in_threadpool(self._authorise, request, operation)
-        arguments = read_path(request, operation)
-        read_headers(request, operation)
-        if operation.query is not None:
-            arguments["query"] = read_query(request, operation.query)
+        if operation.body is None and not operation.is_async:
+            return await run_in_threadpool(self._call_here, operation, request)
+        arguments = await run_in_threadpool(self._admit, operation, request)
         if operation.body is not None:
             arguments["body"] = await read_body(request, operation)
         if operation.is_async:
             return await operation.function(request, **arguments)
         return await run_in_threadpool(operation.function, request, **arguments)
+
+    def _call_here(self, operation: Operation, request: Request) -> object:
+        return operation.function(request, **self._admit(operation, request))
+
+    def _admit(self, operation: Operation, request: Request) -> dict[str, Any]:
+        # Before anything of the request is read: a stranger learns nothing and costs little.
+        self._authorise(request, operation)
+        arguments = read_path(request, operation)
+        read_headers(request, operation)
+        if operation.query is not None:
+            arguments["query"] = read_query(request, operation.query)
+        return arguments
 
 
 def _with_scope(operation: Operation, method: str) -> Operation:

@@ -13,6 +13,7 @@ _ID = "0198f2a4-7c1e-7d3b-9a5f-3e8b6c2d1f04"
 _TIME = "2026-03-01T12:00:00.000Z"
 # Where a name says more than its type. Each is tried, and left out where the schema does not allow it.
 _NAMED: Json = {
+    "JobChange": {"priority": 7},
     "SourceRequest": {"url": "https://media.example.org/clip.mp4"},
     "bytes_in": 48213,
     "code": "job_not_found",
@@ -27,6 +28,7 @@ _NAMED: Json = {
     "from_date": "2026-03-01",
     "key": "mill_7Qm2xR9a_…",
     "language": "en",
+    "matchers": {"level": "warning"},
     "name": "clip",
     "object_key": "incoming/ada/clip.mp4",
     "owner": "ada",
@@ -48,7 +50,7 @@ def example_of(schema: Json, schemas: Json, name: str = "") -> Any:
     """A value that `schema` allows."""
     schema = resolved(schema, schemas)
     for known in (schema.get("title"), name):
-        if known in _NAMED and _fits(_NAMED[known], schema):
+        if known in _NAMED and _fits(_NAMED[known], schema, schemas):
             return _NAMED[known]
     given = [schema.get("const"), *schema.get("examples", []), *schema.get("enum", []), schema.get("default")]
     if chosen := [value for value in given if value is not None]:
@@ -100,7 +102,9 @@ def _object(schema: Json, schemas: Json, name: str) -> Json:
     }
     extra = schema.get("additionalProperties")
     if not shown and isinstance(extra, dict):
-        shown = {"360p" if "$ref" in extra else "key": example_of(extra, schemas, name)}
+        names = schema.get("propertyNames")
+        known = example_of(names, schemas) if names else "360p" if "$ref" in extra else "key"
+        shown = {known: example_of(extra, schemas, name)}
     return shown
 
 
@@ -109,12 +113,12 @@ def _text(schema: Json) -> str:
     return by_format.get(schema.get("format", ""), "text"[: schema.get("maxLength", 4)])
 
 
-def _fits(value: Any, schema: Json) -> bool:
+def _fits(value: Any, schema: Json, schemas: Json) -> bool:
     types = {dict: "object", str: "string", int: "integer", float: "number", list: "array"}
-    choices = [schema, *schema.get("anyOf", [])]
+    choices = [resolved(choice, schemas) for choice in (schema, *schema.get("anyOf", []))]
     plain = [choice for choice in choices if value in choice.get("enum", [choice.get("const", value)])]
     return any(
-        choice.get("type") in (types[type(value)], "number" if isinstance(value, int) else None)
+        choice.get("type") in (types[type(value)], "number" if isinstance(value, int) else types[type(value)])
         and choice.get("format", "") in ("", "date", "uri", "binary")
         and (choice.get("format") != "date" or str(value).startswith("2026-"))
         for choice in plain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -19,12 +21,10 @@ def read_path(request: Request, operation: Operation) -> dict[str, Any]:
     Raises:
         NotFound: One is not of its type, so there can be nothing of that name.
     """
-    hints = get_type_hints(operation.function)
+    kinds = _kinds(operation.function, tuple(request.path_params))
     try:
         return {
-            name: TypeAdapter(hints[name]).validate_python(value)
-            for name, value in request.path_params.items()
-            if name in hints
+            name: kinds[name].validate_python(value) for name, value in request.path_params.items() if name in kinds
         }
     except ValidationError:
         raise NotFound from None
@@ -43,8 +43,7 @@ def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
     values: dict[str, Any] = {name: given[name] for name in given} if forbids else {}
     for name, field in model.model_fields.items():
         if name in given:
-            is_list = any(get_origin(part) is list for part in (field.annotation, *get_args(field.annotation)))
-            values[name] = given.getlist(name) if is_list else given[name]
+            values[name] = given.getlist(name) if _takes_list(field.annotation) else given[name]
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -81,6 +80,16 @@ async def read_body(request: Request, operation: Operation) -> BaseModel | None:
         return operation.body.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise RequestInvalid.of(error, "body") from None
+
+
+@cache  # as many as there are operations
+def _kinds(function: Callable[..., Any], names: tuple[str, ...]) -> dict[str, TypeAdapter[Any]]:
+    hints = get_type_hints(function)
+    return {name: TypeAdapter(hints[name]) for name in names if name in hints}
+
+
+def _takes_list(annotation: Any) -> bool:
+    return any(get_origin(part) is list for part in (annotation, *get_args(annotation)))
 
 
 async def _whole_body(request: Request, limit: int, error: type[MillError]) -> bytes:
