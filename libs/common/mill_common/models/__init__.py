@@ -1,10 +1,13 @@
 """The rows. Sizes are bytes, times are UTC."""
 
 from mill_common.models.attempts import Attempt, Outcome
+from mill_common.models.audit import AuditEntry, AuditOutcome
 from mill_common.models.jobs import Job
 from mill_common.models.labels import JobLabel
 from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
+from mill_common.models.pauses import PausedQueue
+from mill_common.models.people import Role, User, UserSession
 from mill_common.models.resumable import ReceivedPart, ResumableUpload
 from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
@@ -15,18 +18,24 @@ from mill_common.models.webhooks import WebhookAttempt, WebhookDelivery, Webhook
 __all__ = [
     "ApiKey",
     "Attempt",
+    "AuditEntry",
+    "AuditOutcome",
     "Job",
     "JobLabel",
     "Outcome",
     "Output",
     "Owner",
+    "PausedQueue",
     "ReceivedPart",
     "ResumableUpload",
+    "Role",
     "StepSpeed",
     "Task",
     "TaskNeed",
     "Upload",
     "Usage",
+    "User",
+    "UserSession",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
