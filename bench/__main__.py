@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import clips, job, transcription, upload, watchers, webhooks
+from bench import clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -16,6 +16,8 @@ BENCHES = {
     "transcription": transcription.run,
     "watchers": watchers.run,
     "webhooks": webhooks.run,
+    "queue": queue.run,
+    "signals": signals.run,
 }
 
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from api.running import Gateway
 from sqlalchemy import text
 
-from mill_api.health import StoreCheck
-from mill_common.health import gateway_fault
+from mill_common.health.probe import gateway_fault
+from mill_common.signs import signs_of
 
 
 def test_a_gateway_that_can_take_work_says_so(any_gateway: Gateway) -> None:
@@ -29,7 +29,7 @@ def test_an_outdated_schema_is_not_ready(gateway: Gateway) -> None:
 
 def test_storage_that_does_not_answer_is_not_ready(gateway: Gateway, tmp_path: Path) -> None:
     (tmp_path / "objects").rename(tmp_path / "elsewhere")
-    gateway.app.state.store_check = StoreCheck()
+    gateway.app.state.signs = signs_of(gateway.resources)
     with gateway.client() as anyone:
         answer = anyone.get("/readyz")
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")

@@ -25,6 +25,7 @@ from mill_common.queue import (
     delete_job,
     enqueue_job,
     retry_job,
+    set_owner_limits,
 )
 from mill_common.states import JobStatus, TaskStatus
 
@@ -79,6 +80,10 @@ class Desk:
     def retry(self, job: UUID) -> frozenset[str]:
         """Ask for a failed job's retry."""
         return self.database.run(lambda session: retry_job(session, job, self.policy))
+
+    def limit(self, owner: str, *, weight: float = 1.0, running_cap: int | None = None) -> None:
+        """Set an owner's weight and cap."""
+        self.database.run(lambda session: set_owner_limits(session, owner, weight=weight, running_cap=running_cap))
 
     def delete(self, job: UUID) -> list[str]:
         """Ask for a job's deletion."""

@@ -10,7 +10,7 @@ from contextlib import closing
 import redis
 from servers import Postgres, Redis
 
-from mill_common.health import broker_answers, database_answers, gateway_fault
+from mill_common.health.probe import broker_answers, database_answers, gateway_fault
 
 
 def _check(**settings: str) -> subprocess.CompletedProcess[str]:

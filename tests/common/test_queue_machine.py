@@ -6,6 +6,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from servers import Postgres
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
+from sqlmodel import col
 
 from mill_common.clock import db_now
 from mill_common.database import Database
-from mill_common.errors import ChildFailed, SourceUnreadable, Stopped
+from mill_common.errors import ChildFailed, MillError, SourceUnreadable, Stopped, StorageUnavailable
 from mill_common.migrations import migrate
 from mill_common.models import Job, Output, Task
 from mill_common.queue import Claim, JobEnded, JobNotFailed, JobRunning, NewTask, Policy
@@ -39,6 +41,7 @@ PLAN = [
     NewTask(name="right", kind="x"),
     NewTask(name="join", kind="x", needs=["left", "right"]),
 ]
+OWNERS = ["ada", "grace"]
 MEMORY = Path("/dev/shm")  # what is tested is order, not durability
 
 
@@ -76,12 +79,14 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.around = ExitStack()
         self.database = Database(self.around.enter_context(self.fresh()))
-        policy = Policy(max_attempts=3, max_crashes=2, retry_base_s=0.001, retry_cap_s=0.001)
+        policy = Policy(max_attempts=3, max_crashes=2, max_outages=2, retry_base_s=0.001, retry_cap_s=0.001)
         self.desk = Desk(self.database, policy)
         self.jobs: list[UUID] = []
         self.held: list[Claim] = []  # every claim ever made: some are lost by now
         self.claims: dict[UUID, int] = defaultdict(int)
         self.refunds: dict[UUID, int] = defaultdict(int)
+        self.outages: dict[UUID, int] = defaultdict(int)  # since the last retry by hand
+        self.caps: dict[str, int | None] = {}
         self.committed: dict[UUID, int] = {}
         self.before: dict[UUID, Task] = {}
         self.jobs_before: dict[UUID, Job] = {}
@@ -100,7 +105,9 @@ class QueueMachine(RuleBasedStateMachine):
         probe = self.desk.tasks(self.jobs[0])["probe"]
         self.claims[probe.id] = self.committed[probe.id] = 1
         self.claim()
-        self.jobs.append(self.desk.job("grace"))
+        with self.database.write() as session:
+            now = session.execute(select(db_now())).scalar_one()
+        self.jobs.append(self.desk.job("grace", deadline_at=now + timedelta(hours=1)))
 
     @rule()
     def claim(self) -> None:
@@ -110,6 +117,7 @@ class QueueMachine(RuleBasedStateMachine):
             if (claim := self.desk.take()) is not None:
                 self.held.append(claim)
                 self.claims[claim.task_id] += 1
+                self.check_cap(claim.job.owner_id)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -122,10 +130,26 @@ class QueueMachine(RuleBasedStateMachine):
             self.committed[claim.task_id] = claim.epoch
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), permanent=st.booleans())
-    def fail(self, data: st.DataObject, permanent: bool) -> None:
+    @rule(data=st.data(), error=st.sampled_from([SourceUnreadable, ChildFailed, StorageUnavailable]))
+    def fail(self, data: st.DataObject, error: type[MillError]) -> None:
+        claim = self.one(data)
+        refunded = error is StorageUnavailable and self.outages[claim.task_id] < self.desk.policy.max_outages
         with suppress(Stopped):
-            self.desk.fail(self.one(data), SourceUnreadable() if permanent else ChildFailed())
+            self.desk.fail(claim, error())
+            self.refunds[claim.task_id] += refunded
+            self.outages[claim.task_id] += refunded
+
+    @precondition(lambda self: any(job.deadline_at is not None for job in self.jobs_before.values()))
+    @rule()
+    def let_deadlines_pass(self) -> None:
+        with self.database.write() as session:
+            session.execute(update(Job).where(col(Job.deadline_at).is_not(None)).values(deadline_at=db_now(-1.0)))
+        self.desk.queue.fail_overdue()
+
+    @rule(which=st.integers(0, 1), cap=st.sampled_from([None, 1, 2]))
+    def cap(self, which: int, cap: int | None) -> None:
+        self.desk.limit(OWNERS[which], running_cap=cap)
+        self.caps[OWNERS[which]] = cap
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -161,7 +185,9 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def retry(self, which: int) -> None:
         with suppress(JobNotFailed):
+            dead = [task.id for task in self.before.values() if task.status is TaskStatus.FAILED]
             self.desk.retry(self.jobs[which])
+            self.outages.update({id_: 0 for id_ in dead if self.desk.task(id_).status is not TaskStatus.FAILED})
 
     @rule(which=st.integers(0, 1), really=st.integers(0, 3))
     def delete(self, which: int, really: int) -> None:
@@ -192,6 +218,13 @@ class QueueMachine(RuleBasedStateMachine):
                 self.desk.queue.release(claim, NOTHING)
             else:
                 self.desk.queue.heartbeat(claim, 1.0, "late")
+
+    def check_cap(self, owner: str) -> None:
+        with self.database.read() as session:
+            runs = select(func.count()).where(col(Task.owner_id) == owner, col(Task.status) == TaskStatus.RUNNING)
+            count = session.scalar(runs) or 0
+        cap = self.caps.get(owner)
+        assert cap is None or count <= cap, "a claim went over its owner's cap"
 
     def running(self) -> list[Claim]:
         """The claims that hold their task."""

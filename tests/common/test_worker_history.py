@@ -116,7 +116,7 @@ def test_an_attempt_whose_worker_fell_silent_keeps_what_was_last_heard(shop: Wor
         claimed = shop.desk.tasks(job)["probe"]
         with shop.database().write() as session:  # in one transaction, or a heartbeat might come in between
             assert expire_silent(session, silent_s=-60.0) == 1
-            reap(session, job, claimed.id, shop.desk.policy)
+            reap(session, shop.desk.policy)
         until(lambda: held.reasons == ["LeaseLost"])
     row = shop.desk.attempts(claimed.id)[0]
     assert (row.outcome, row.error_code) == (Outcome.LEASE_EXPIRED, HEARTBEAT_TIMEOUT)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from containers.compose import OURS, ROOT, read_compose, seconds
 
 from mill_api.server import GRACE_S
@@ -161,3 +162,33 @@ def test_redis_keeps_what_it_is_told_and_drops_nothing(secrets: Path) -> None:
 def _make_secrets(folder: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MILL_")}
     subprocess.run([ROOT / "scripts" / "secrets", folder], env=kept, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_monitoring_shows_every_service_to_prometheus_and_publishes_none_of_it() -> None:
+    """Requirement A11."""
+    watched = read_compose("compose.monitoring.yaml")
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"][0]
+    [where] = scraped["dns_sd_configs"]
+    for name in ("api", "transcoder", "transcriber", "watchdog"):
+        assert watched["services"][name]["environment"]["MILL_SIGNALS_PORT"] == str(where["port"])
+        assert "ports" not in watched["services"][name]
+    assert set(where["names"]) == {"api", "transcoder", "transcriber", "watchdog"}
+    assert watched["services"]["prometheus"]["networks"] == ["inside"]
+    assert all((ROOT / volume.split(":")[0]).is_dir() for volume in _mounted(watched))
+
+
+def test_grafana_finds_its_dashboards_and_its_source() -> None:
+    """Requirement A11."""
+    grafana = read_compose("compose.monitoring.yaml")["services"]["grafana"]
+    places = {volume.split(":")[1]: volume.split(":")[0] for volume in grafana["volumes"]}
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    [provider] = yaml.safe_load((provisioning / "dashboards/mediamill.yml").read_text())["providers"]
+    [source] = yaml.safe_load((provisioning / "datasources/mediamill.yml").read_text())["datasources"]
+    boards = [yaml.safe_load(path.read_text()) for path in (ROOT / places[provider["options"]["path"]]).glob("*.json")]
+    assert len({board["uid"] for board in boards}) == 4
+    assert {panel["datasource"]["uid"] for board in boards for panel in board["panels"]} == {source["uid"]}
+
+
+def _mounted(compose: dict[str, Any]) -> list[str]:
+    volumes = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
+    return [volume for volume in volumes if volume.startswith("./")]

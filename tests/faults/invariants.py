@@ -109,7 +109,7 @@ def _one_job_a_key(history: History) -> Iterator[str]:
 def _claims_are_counted(history: History) -> Iterator[str]:
     for task in history.tasks.values():
         attempts = history.attempts[task.id]
-        refunds = sum(attempt.outcome is Outcome.HANDED_BACK for attempt in attempts)
+        refunds = sum(attempt.outcome in (Outcome.HANDED_BACK, Outcome.POSTPONED) for attempt in attempts)
         if [attempt.epoch for attempt in attempts] != list(range(1, task.epoch + 1)):
             yield f"{task.name} is at epoch {task.epoch} with attempts {[one.epoch for one in attempts]}"
         if task.attempts != len(attempts) - refunds or task.attempts > task.max_attempts:

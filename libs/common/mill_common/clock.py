@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Float, literal
+from sqlalchemy import ColumnElement, DateTime, Float, literal
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -50,6 +50,6 @@ def _now_on_sqlite(element: _Now, compiler: SQLCompiler, **kw: Any) -> str:
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', printf('%.3f seconds', {seconds}))"
 
 
-def db_now(plus_s: float = 0.0) -> FunctionElement[datetime]:
+def db_now(plus_s: float | ColumnElement[float] = 0.0) -> FunctionElement[datetime]:
     """The database's time in UTC, `plus_s` seconds from now (or ago, if negative)."""
-    return _Now(literal(plus_s, Float))
+    return _Now(plus_s if isinstance(plus_s, ColumnElement) else literal(plus_s, Float))

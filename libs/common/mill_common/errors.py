@@ -30,6 +30,7 @@ class MillError(Exception):
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
+    blames_task: ClassVar[bool] = True  # a task that fails so has used up one of its attempts
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or self.code).splitlines()[0])
@@ -94,6 +95,7 @@ class StorageUnavailable(TransientError):
     """Object storage does not answer as it should."""
 
     code = "storage_unavailable"
+    blames_task = False
 
 
 class ChildFailed(TransientError):

@@ -4,56 +4,102 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 
 import structlog
+from structlog.typing import EventDict, Processor
 
+from mill_common.log_files import MEDIA, SharedFileHandler, open_log_files
 from mill_common.redact import redact
 from mill_common.settings import Settings
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+NOISY = ("dramatiq", "urllib3", "httpx", "httpcore", "alembic", "faster_whisper", "uvicorn.access")
+_CONSOLE = "console"
+_PLACE = structlog.processors.CallsiteParameter
+# Their names in the file, by structlog's names of them.
+_PLACES = {"func_name": "function", "lineno": "line", "process": "process_id", "thread": "thread_id"}
+
 
 def configure_logs(settings: Settings, service: str) -> None:
-    """Send this process's logs, and those of its libraries, to standard error."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _named(service),
-        structlog.processors.format_exc_info,
-        _without_secrets,  # after the traceback was made text: it may quote an address with its password
-    ]
-    console = settings.log_format == "console"
-    last: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()
-    )
+    """Send this process's logs, and those of its libraries, to standard error; with `log_dir` also to files there."""
+    shared = _processors(service)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
-        )
-    )
+    to_people = settings.log_format == "console"
+    last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if to_people else _JSON
+    console = logging.StreamHandler(sys.stderr)
+    console.set_name(_CONSOLE)
+    console.setFormatter(_formatter(shared, last))
+    handlers: list[logging.Handler] = [console]
+    if settings.log_dir is not None:
+        handlers += open_log_files(settings.log_dir)
+        for handler in handlers[1:]:
+            handler.setFormatter(_formatter(shared, _JSON))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(settings.log_level)
-    for noisy in ("dramatiq", "urllib3", "httpx", "httpcore", "alembic", "faster_whisper", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for before in root.handlers:
+        if isinstance(before, SharedFileHandler):
+            before.close()
+    root.handlers[:] = handlers
+    set_level(settings.log_level)
 
 
-def _named(service: str) -> structlog.typing.Processor:
+def set_level(level: str) -> None:
+    """Have lines of this level and above on standard error from now on; files keep the levels that are theirs."""
+    root = logging.getLogger()
+    console = logging.getLevelName(level)
+    files = any(isinstance(handler, SharedFileHandler) for handler in root.handlers)
+    for handler in root.handlers:
+        if handler.name == _CONSOLE:
+            handler.setLevel(console)
+    root.setLevel(min(console, logging.INFO) if files else console)
+    for name in MEDIA:
+        logging.getLogger(name).setLevel(logging.DEBUG if files else logging.NOTSET)
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(max(console, logging.WARNING))
+
+
+def _processors(service: str) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.CallsiteParameterAdder(
+            {_PLACE.MODULE, _PLACE.FUNC_NAME, _PLACE.LINENO, _PLACE.PROCESS, _PLACE.THREAD}
+        ),
+        _placed,
+        _named(service),
+        structlog.processors.format_exc_info,
+        _without_secrets,  # after the traceback was made text: it may quote an address with its password
+    ]
+
+
+_JSON: Processor = structlog.processors.JSONRenderer(default=str)
+
+
+def _formatter(shared: Sequence[Processor], last: Processor) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
+    )
+
+
+def _placed(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {_PLACES.get(name, name): value for name, value in event.items()}
+
+
+def _named(service: str) -> Processor:
     # Not a bound variable: threads start without those.
-    def name(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def name(_logger: object, _method: str, event: EventDict) -> EventDict:
         return {"service": service, **event}
 
     return name
 
 
-def _without_secrets(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _without_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
     # Names that begin with an underscore are structlog's own, among them the standard library's record.
     return {name: value if name.startswith("_") else redact(value, name) for name, value in event.items()}

@@ -11,9 +11,11 @@ from typing import Protocol
 
 from mill_common.database import Database
 from mill_common.logs import configure_logs
+from mill_common.observing import observed
 from mill_common.resources import Resources, open_resources
 from mill_common.sentry import init_sentry
 from mill_common.settings import Settings
+from mill_common.signs import signs_of
 
 LAST_WORDS_S = 10.0  # how long a process that ends waits for a database that says nothing
 
@@ -79,10 +81,11 @@ def last_words(database: Database, patience_s: float = LAST_WORDS_S) -> Iterator
 
 
 def serve(name: str, make: Callable[[Resources], Service], settings: Settings) -> None:
-    """Run a service until SIGTERM or SIGINT."""
+    """Run a service that runs no tasks until SIGTERM or SIGINT."""
     with process(name, settings) as (resources, signals):
         service = make(resources)
-        service.start()
-        signals.wait()
+        with observed(name, resources, signs_of(resources, whole=True), lambda: 0):
+            service.start()
+            signals.wait()
         with last_words(resources.database):
             service.stop()

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     poll_s: float = Field(default=5.0, gt=0)
     max_attempts: int = Field(default=5, ge=1, le=100)
     max_crashes: int = Field(default=3, ge=1, le=100)
+    max_outages: int = Field(default=100, ge=0, le=10_000)  # retries of a task for storage that is down, not counted
     retry_base_s: float = Field(default=10.0, gt=0)
     retry_cap_s: float = Field(default=600.0, gt=0)
     task_deadline_s: float = Field(default=6 * 3600.0, gt=0)
@@ -125,8 +126,22 @@ class Settings(BaseSettings):
     orphan_grace_s: int = Field(default=24 * 3600, ge=60)  # how old an object is before a sweep may remove it
 
     # Seeing what happens
-    log_level: str = "INFO"
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
     log_format: str = Field(default="json", pattern="^(json|console)$")
+    log_dir: Path | None = None  # where logs go as files as well
+    slow_request_s: float = Field(default=1.0, gt=0)  # from then on a request is told of in the performance log
+    slow_step_s: float = Field(default=300.0, gt=0)  # so is an attempt at a task
+    signals_port: int = Field(default=0, ge=0, le=65535)  # health and metrics of this process, to everybody; 0: nowhere
+    signals_host: str = "127.0.0.1"
+    health_cache_s: float = Field(default=60.0, ge=0)  # how old a checkup may be
+    health_limit_s: float = Field(default=10.0, gt=0)  # how long one check may take
+    health_warning_percent: float = Field(default=80.0, gt=0, le=100)  # of CPU, memory, disk and connections
+    health_critical_percent: float = Field(default=95.0, gt=0, le=100)
+    health_error_rate: float = Field(default=0.1, gt=0, le=1)  # of the last hour's attempts
+    health_waiting_s: float = Field(default=900.0, gt=0)  # longer than that no task should wait
+    health_stuck_s: float = Field(default=1800.0, gt=0)  # a task without progress for so long is stuck
+    sample_s: float = Field(default=30.0, ge=1)  # how often CPU, memory and disk are noted
+    samples_keep_hours: int = Field(default=24, ge=1, le=24 * 31)
     sentry_dsn: SecretStr | None = None
     sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1)
     environment: str = "production"

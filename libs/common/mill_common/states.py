@@ -6,7 +6,8 @@ blocked ─▶ queued ─▶ running ─▶ completed
    │          │  │      │ └───▶ queued                (handed back on a graceful stop)
    └──────────┴──┴──────┴─────▶ cancelled
 
-A blocked task of a job that is stuck, because nothing ever released it, fails too, so that a retry starts there.
+A blocked task of a job that is stuck, because nothing ever released it, fails too, so that a retry starts there; so do
+the waiting tasks of a job whose deadline passes while nothing of it runs.
 Once a job has failed, whatever of it would be queued or retrying is blocked instead, until somebody retries it.
 """
 
@@ -45,8 +46,8 @@ JOB_ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLE
 
 TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.BLOCKED: frozenset({TaskStatus.QUEUED, TaskStatus.FAILED, TaskStatus.CANCELLED}),
-    TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
-    TaskStatus.RETRYING: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
+    TaskStatus.QUEUED: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.FAILED, TaskStatus.CANCELLED}),
+    TaskStatus.RETRYING: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.FAILED, TaskStatus.CANCELLED}),
     TaskStatus.RUNNING: frozenset(
         {
             TaskStatus.COMPLETED,

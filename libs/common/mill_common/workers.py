@@ -51,6 +51,7 @@ class Worker(SQLModel, table=True):
     state: WorkerState = Field(default=WorkerState.RUNNING, sa_type=by_value(WorkerState))
     reason: str | None = Field(default=None, max_length=255)
     wish: WorkerWish | None = Field(default=None, sa_type=by_value(WorkerWish))  # an operator's; read, not written
+    health: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # status and message by tool, at its last checkup
     started_at: datetime = time_column(now=True)
     heartbeat_at: datetime = time_column(now=True)
     stopped_at: datetime | None = time_column()

@@ -11,9 +11,11 @@ from mill_api.bootstrap import prepare
 from mill_api.server import make_server, run_until_stopped
 from mill_common.errors import MillError
 from mill_common.logs import configure_logs
+from mill_common.observing import observed
 from mill_common.resources import open_resources
 from mill_common.sentry import init_sentry
 from mill_common.settings import Settings
+from mill_common.signs import signs_of
 
 
 def main() -> int:
@@ -28,7 +30,9 @@ def main() -> int:
     resources = open_resources(settings)
     try:
         prepare(resources)
-        run_until_stopped(make_server(create_app(resources), given.host, given.port))
+        signs = signs_of(resources, whole=True)
+        with observed("api", resources, signs, lambda: 0):
+            run_until_stopped(make_server(create_app(resources, signs), given.host, given.port))
     except MillError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

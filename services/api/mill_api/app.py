@@ -21,7 +21,6 @@ from mill_api.audit import Auditing
 from mill_api.auth import Forbidden, Unauthenticated
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
-from mill_api.health import StoreCheck
 from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import endpoints
@@ -34,6 +33,7 @@ from mill_api.usage.meter import stop
 from mill_common.errors import MillError
 from mill_common.settings import Settings
 from mill_common.signing import Signer
+from mill_common.signs import Signs, signs_of
 
 UPLOAD_SLOTS = 64  # threads for bodies on their way to storage, apart from those for everything else
 DESCRIPTION = """A video in; streaming renditions, audio, thumbnails and a transcript out.
@@ -42,8 +42,8 @@ Every request but those for health, streams and signed objects carries `X-API-Ke
 `Authorization: Bearer`. Errors are problem documents (RFC 9457) with a stable `code`."""
 
 
-def create_app(resources: Resources) -> Starlette:
-    """The gateway on open connections, which it does not close."""
+def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
+    """The gateway on open connections, which it does not close. `signs` are those of a process that does more."""
     served = endpoints()
     app = Starlette(
         routes=[*(_route(endpoint, resources.settings) for endpoint in served), *docs_routes(describe(served))],
@@ -58,11 +58,11 @@ def create_app(resources: Resources) -> Starlette:
     app.router.redirect_slashes = False
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
-    app.state.store_check = StoreCheck()
     app.state.digests = Digests()
     app.state.rate_limits = RateLimits(resources.settings)
     app.state.hub = Hub(resources.database)
     app.state.meter = Meter(resources.database, resources.settings.usage_flush_s)
+    app.state.signs = signs or signs_of(resources, whole=True)
     return app
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -12,10 +13,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mill_api.openapi import Endpoint
 from mill_api.openapi.endpoint import OWN_HEADERS
 from mill_api.problems import of_accident
+from mill_common.log_files import PERFORMANCE
+from mill_common.metrics.instruments import REQUEST_SECONDS, REQUESTS_UNDER_WAY
 
 log = structlog.get_logger(__name__)
+slow = structlog.get_logger(PERFORMANCE)
 
 SECURITY: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -25,6 +30,10 @@ SECURITY: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# As long as the client's network takes: nothing of ours is slow then.
+LONG = re.compile(r"/(objects|stream|api/v1/uploads|api/v1/events)/.*|.*/download/.*|/api/v1/uploads")
+_TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -38,7 +47,8 @@ class CommonHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         status = 0
 
@@ -56,7 +66,8 @@ class CommonHeaders:
             await send(message)
 
         began = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        REQUESTS_UNDER_WAY.inc()
+        with structlog.contextvars.bound_contextvars(request_id=request_id, trace_id=_trace_id(headers)):
             try:
                 await self._app(scope, receive, with_headers)
             except Exception as error:
@@ -65,8 +76,27 @@ class CommonHeaders:
                     await of_accident(Request(scope), error)(scope, receive, with_headers)
                 raise
             finally:
-                seconds = round(time.perf_counter() - began, 4)
-                log.info("request", method=scope["method"], path=_path(scope), status=status, seconds=seconds)
+                REQUESTS_UNDER_WAY.dec()
+                _tell(scope, status, time.perf_counter() - began)
+
+
+def _trace_id(headers: Headers) -> str:
+    """The caller's trace (W3C Trace Context), or one of this request's own."""
+    known = _TRACE_PARENT.fullmatch(headers.get("traceparent", ""))
+    return known[1] if known and set(known[1]) != {"0"} else uuid4().hex
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    method, path = scope["method"], _path(scope)
+    told: dict[str, Any] = {"method": method, "path": path, "status": status, "seconds": round(seconds, 4)}
+    log.info("request", **told)
+    endpoint = scope.get("endpoint")
+    # The path as it is written in the interface, not as it was asked for: that holds ids.
+    route = endpoint.path if isinstance(endpoint, Endpoint) else "other"
+    known = method if isinstance(endpoint, Endpoint) and method in METHODS else "other"
+    REQUEST_SECONDS.labels(known, route, f"{status // 100}xx").observe(seconds)
+    if seconds >= scope["app"].state.resources.settings.slow_request_s and not LONG.fullmatch(route):
+        slow.warning("slow_request", **told)
 
 
 def _path(scope: Scope) -> str:

@@ -1,25 +1,19 @@
-"""Whether this process lives, and whether it can take work."""
+"""Whether this process lives, whether it can take work, and how everything is that it needs."""
 
 from __future__ import annotations
 
-import threading
-import time
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
-import structlog
-from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 
+from mill_api.auth import ADMIN
 from mill_api.openapi import operation
 from mill_api.rate_limits import Rate
-from mill_api.resources import Resources, resources
+from mill_api.resources import signs
 from mill_common.errors import MillError
-from mill_common.migrations import is_current
-
-log = structlog.get_logger(__name__)
-
-STORE_CHECK_S = 10.0  # a check writes, reads and deletes an object
+from mill_common.health.report import Status
 
 
 class NotReady(MillError):
@@ -41,19 +35,26 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
 
 
-class StoreCheck:
-    """Remembers for a while that storage answered."""
+class CheckView(BaseModel):
+    """Something that was looked at."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._good_until = 0.0
+    component: str
+    status: Status
+    message: str
+    details: dict[str, Any]
+    response_time_ms: float
 
-    def run(self, wired: Resources) -> None:
-        """Raise `StorageUnavailable` if storage did not answer lately and does not now."""
-        with self._lock:
-            if time.monotonic() >= self._good_until:
-                wired.store.check()
-                self._good_until = time.monotonic() + STORE_CHECK_S
+
+class HealthReport(BaseModel):
+    """Everything that was looked at, all at once."""
+
+    overall_status: Status = Field(
+        description="critical without something that nothing works without; degraded without anything else"
+    )
+    timestamp: datetime
+    total_check_time_ms: float
+    checks: list[CheckView]
+    summary: dict[str, int] = Field(description="total_checks, and how many checks there are in each status")
 
 
 @operation(tag="health", scope=None, rate=Rate.UNLIMITED, returns=Health)
@@ -68,20 +69,35 @@ def livez(_request: Request) -> Health:
     return Health()
 
 
+@operation(tag="monitoring", scope=None, rate=Rate.UNLIMITED, returns=Health)
+def monitoring_health(_request: Request) -> Health:
+    """Say that this process answers."""
+    return Health()
+
+
 @operation(tag="health", scope=None, rate=Rate.UNLIMITED, returns=Ready, raises=[NotReady])
 def readyz(request: Request) -> Ready:
     """Say whether work is taken: the database is there and current, and storage answers."""
-    wired = resources(request)
-    try:
-        if not is_current(wired.database):
-            raise NotReady("The database's schema is not the one this version needs; run `mill migrate`.")
-        request.app.state.store_check.run(wired)
-    except SQLAlchemyError as error:
-        log.warning("database does not answer", error=type(error).__name__)
-        raise NotReady("The database does not answer.") from None
-    except MillError as error:
-        if isinstance(error, NotReady):
-            raise
-        log.warning("storage does not answer", error=error.message)
-        raise NotReady("Storage does not answer.") from None
+    fault = signs(request).readiness.fault()
+    if fault is not None:
+        raise NotReady(fault)
     return Ready()
+
+
+@operation(tag="health", scope=ADMIN, returns=HealthReport)
+def detailed_health(request: Request) -> HealthReport:
+    """Say how everything is that the system needs.
+
+    A report is up to a minute old (`MILL_HEALTH_CACHE_S`). The status is 200 whatever it says.
+    """
+    return _report(request)
+
+
+@operation(tag="monitoring", scope=ADMIN, returns=HealthReport)
+def monitoring_health_detailed(request: Request) -> HealthReport:
+    """Say how everything is that the system needs."""
+    return _report(request)
+
+
+def _report(request: Request) -> HealthReport:
+    return HealthReport.model_validate(signs(request).checkup.report().to_json())

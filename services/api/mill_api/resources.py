@@ -7,8 +7,9 @@ from starlette.requests import Request
 from mill_api.live.hub import Hub
 from mill_common.resources import Resources
 from mill_common.signing import Signer
+from mill_common.signs import Signs
 
-__all__ = ["Hub", "Resources", "hub", "resources", "signer"]
+__all__ = ["Hub", "Resources", "Signs", "hub", "resources", "signer", "signs"]
 
 
 def resources(request: Request) -> Resources:
@@ -29,4 +30,11 @@ def hub(request: Request) -> Hub:
     """What tells the news in the application that serves `request`."""
     wired = request.app.state.hub
     assert isinstance(wired, Hub)
+    return wired
+
+
+def signs(request: Request) -> Signs:
+    """What the application that serves `request` shows of itself."""
+    wired = request.app.state.signs
+    assert isinstance(wired, Signs)
     return wired

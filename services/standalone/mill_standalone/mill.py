@@ -11,11 +11,15 @@ from mill_common.queue import expire_leases
 from mill_common.resources import Resources
 from mill_common.service import Service
 from mill_common.worker import Woken, close_workers
+from mill_transcoder import tools as transcoding
 from mill_transcoder.worker import transcoder
+from mill_transcriber import tools as transcribing
 from mill_transcriber.worker import transcriber
 from mill_watchdog.loop import watchdog
 
 log = structlog.get_logger(__name__)
+
+TOOLS = {**transcoding.TOOLS, **transcribing.TOOLS}
 
 
 class Mill:
@@ -24,6 +28,7 @@ class Mill:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._services: list[Service] = []
+        self._workers: Woken | None = None
 
     def take_over(self) -> None:
         """Bring the schema up to date and free what an earlier process left unfinished."""
@@ -35,9 +40,15 @@ class Mill:
         """Begin to work."""
         resources = self._resources
         workers = Woken(resources.broker, transcoder(resources), transcriber(resources))
+        self._workers = workers
         self._services = [workers, watchdog(resources)]
         for service in self._services:
             service.start()
+
+    @property
+    def running(self) -> int:
+        """How many tasks run."""
+        return self._workers.running if self._workers else 0
 
     def stop(self) -> None:
         """Hand back what runs and stop."""

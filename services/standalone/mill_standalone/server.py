@@ -10,11 +10,13 @@ from mill_api.bootstrap import prepare
 from mill_api.server import make_server, run_until_stopped
 from mill_common.errors import MillError
 from mill_common.logs import configure_logs
+from mill_common.observing import observed
 from mill_common.resources import open_resources
 from mill_common.sentry import init_sentry
 from mill_common.settings import Settings
+from mill_common.signs import signs_of
 from mill_standalone.folder import DataFolder
-from mill_standalone.mill import Mill
+from mill_standalone.mill import TOOLS, Mill
 
 
 class AddressInUse(MillError):
@@ -40,9 +42,11 @@ def run(settings: Settings, *, host: str, port: int) -> None:
     try:
         mill.take_over()
         prepare(resources)
-        mill.start()
-        sys.stderr.write(f"Mediamill serves at {_url(listener)}\n")
-        run_until_stopped(make_server(create_app(resources), host, port), [listener])
+        signs = signs_of(resources, tools=TOOLS, whole=True)
+        with observed("mill", resources, signs, lambda: mill.running):
+            mill.start()
+            sys.stderr.write(f"Mediamill serves at {_url(listener)}\n")
+            run_until_stopped(make_server(create_app(resources, signs), host, port), [listener])
     finally:
         mill.stop()
         resources.close()

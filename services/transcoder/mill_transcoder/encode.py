@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mill_common.errors import ChildFailed, SourceUnreadable
+from mill_common.metrics.instruments import MEDIA_SECONDS
 from mill_common.queue.types import TaskResult
 from mill_common.worker.context import TaskContext
 from mill_transcoder.commands import run_ffmpeg
@@ -46,6 +47,7 @@ def encode(task: TaskContext) -> TaskResult:
     outputs = chunk_outputs(task, task.source(), media, chunk, plan.rungs)
     ended = run_ffmpeg(task, outputs, report=frames, reads_source=True)
     _check(frames.made, chunk, media.video, ended)
+    MEDIA_SECONDS.labels("encode").inc(frames.made / float(media.video.fps))
     _store(task, plan, chunk, frames.made, media.video)
     return TaskResult(result={"frames": frames.made})
 

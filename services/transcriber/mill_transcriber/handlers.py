@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mill_common.metrics.instruments import MEDIA_SECONDS
 from mill_common.queue.types import TaskResult
 from mill_common.settings import Settings
 from mill_common.spec import TranscriptSpec
@@ -24,6 +25,7 @@ def transcribe(task: TaskContext) -> TaskResult:
     spec = task.job.spec.transcript or TranscriptSpec()
     engine = engine_for(options_from(task.settings))
     transcript = engine.transcribe(task, task.fetch("speech.wav"), spec.language, spec.task)
+    MEDIA_SECONDS.labels("transcribe").inc(transcript.duration_s)
     for document in documents(transcript, words=spec.words):
         asked = document.format in spec.formats
         # Without subtitles of its own the stream still gets its captions from them.

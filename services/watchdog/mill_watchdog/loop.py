@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 
 from mill_common.errors import MillError
+from mill_common.metrics.instruments import LEASES_EXPIRED, SWEEPS, WAKE_UPS_RESENT
 from mill_common.resources import Resources
 from mill_common.runs import Result, add_to_hour
 from mill_watchdog.contact import Contact
@@ -59,7 +60,13 @@ class Watchdog:
         """Repair what there is to repair in the queue, once."""
         self._contact.check()
         reaped = self._resources.queue.reap_expired() if self._contact.may_judge else 0
-        found = {"leases_expired": reaped, "wake_ups_resent": self._resources.queue.resend()}
+        found = {
+            "leases_expired": reaped,
+            "deadlines_passed": self._resources.queue.fail_overdue(),
+            "wake_ups_resent": self._resources.queue.resend(),
+        }
+        LEASES_EXPIRED.inc(reaped)
+        WAKE_UPS_RESENT.inc(found["wake_ups_resent"])
         if any(found.values()):
             log.info("swept", **found)
             self._note(found)
@@ -86,8 +93,10 @@ class Watchdog:
 
     def _forever(self, work: Callable[[], None]) -> None:
         while not self._stopping.is_set():
+            outcome = "failed"
             try:
                 work()
+                outcome = "completed"
             except (SQLAlchemyError, MillError) as error:
                 if isinstance(error, OperationalError | InterfaceError):
                     self._contact.lost()
@@ -96,6 +105,7 @@ class Watchdog:
                 # A watchdog that still runs but no longer watches would be the worst of all.
                 log.exception("sweep_crashed", exc_info=error)
                 sentry_sdk.capture_exception(error)
+            SWEEPS.labels(threading.current_thread().name, outcome).inc()
             self._stopping.wait(self._sweep_s)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import IntegrityError
 
+from mill_common.metrics.instruments import RUN_SECONDS, RUNS
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run, RunClaim, begin_now, do, due, fire, register, take_over
 from mill_common.runs.ledger import now
@@ -84,7 +85,10 @@ class Scheduler:
             return self._sweeps[claim.schedule].work(self._resources, run)
 
         times = {"lease_s": self._settings.lease_s, "heartbeat_s": self._settings.heartbeat_s}
-        return do(self._database, claim, work, **times, stopping=self._stopping)
+        with RUN_SECONDS.labels(claim.schedule).time():
+            result = do(self._database, claim, work, **times, stopping=self._stopping)
+        RUNS.labels(claim.schedule, "failed" if result is None else "completed").inc()
+        return result
 
     def _cron(self, sweep: Sweep) -> Cron:
         return Cron(sweep.cron, self._settings.schedule_timezone)

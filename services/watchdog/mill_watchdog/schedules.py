@@ -10,6 +10,7 @@ from mill_common.resources import Resources
 from mill_common.runs import Result, Run
 from mill_common.speed_survey import measure_speeds
 from mill_watchdog.orphans import delete_orphans
+from mill_watchdog.samples import drop_old_samples
 from mill_watchdog.uploads import expire_uploads
 from mill_watchdog.webhooks.retention import forget_webhooks
 
@@ -34,5 +35,6 @@ SWEEPS = {
         Sweep("step_speeds", "*/10 * * * *", measure_speeds),
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
         Sweep("old_webhooks", "15 4 * * *", forget_webhooks),
+        Sweep("old_samples", "20 * * * *", drop_old_samples),
     )
 }

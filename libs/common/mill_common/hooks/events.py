@@ -1,14 +1,15 @@
 """What happens to a job is written down for whoever wants to be told, in the transaction that makes it happen.
 
-Nobody listens to most jobs: then each of these costs one look at an index, and `note_progress` only when it rose.
+Nobody listens to most jobs: `watched` says so in the statement that reads the job anyway, and nothing more is done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
@@ -26,13 +27,18 @@ _EVENTS = {
 }
 
 
-def note_status(session: Session, job: Job, before: JobStatus) -> None:
-    """Tell of a job's new status, if it is no longer `before`. A job starts once, however often it is taken up."""
+def watched() -> ColumnElement[bool]:
+    """Whether somebody wants to be told of a job. A column for a statement that reads its row."""
+    endpoint = select(col(WebhookEndpoint.id)).where(_listening(col(Job.owner_id), col(Job.id)))
+    return endpoint.correlate(Job).exists().label("watched")
+
+
+def note_status(session: Session, job_id: UUID) -> None:
+    """Tell of a job's new status, which has just been written. A job starts once, however often it is taken up."""
+    job = session.get_one(Job, job_id, populate_existing=True)
     event = _EVENTS.get(job.status)
-    if job.status is before or event is None:
-        return
     listening = listeners(session, job)
-    if not listening:
+    if event is None or not listening:
         return
     if job.status in JOB_ENDED:
         _supersede_progress(session, job.id)
@@ -43,8 +49,9 @@ def note_status(session: Session, job: Job, before: JobStatus) -> None:
         session.add_all(_delivery(endpoint, job, event, job_data(job, endpoint.payload, shown)) for endpoint in chosen)
 
 
-def note_outputs(session: Session, job: Job) -> None:
+def note_outputs(session: Session, job_id: UUID) -> None:
     """Tell of every output that has just been published: one event for each thing that was asked for."""
+    job = session.get_one(Job, job_id, populate_existing=True)
     chosen = wanting(listeners(session, job), WebhookEvent.OUTPUT_READY)
     if not chosen:
         return
@@ -57,11 +64,13 @@ def note_outputs(session: Session, job: Job) -> None:
 
 def listeners(session: Session, job: Job) -> Sequence[WebhookEndpoint]:
     """The enabled endpoints of the job's owner, and the job's own."""
-    of_job = or_(col(WebhookEndpoint.job_id).is_(None), col(WebhookEndpoint.job_id) == job.id)
-    found = select(WebhookEndpoint).where(
-        col(WebhookEndpoint.owner_id) == job.owner_id, of_job, col(WebhookEndpoint.enabled)
-    )
+    found = select(WebhookEndpoint).where(_listening(job.owner_id, job.id))
     return session.scalars(found.order_by(col(WebhookEndpoint.id))).all()
+
+
+def _listening(owner_id: Any, job_id: Any) -> ColumnElement[bool]:
+    of_job = or_(col(WebhookEndpoint.job_id).is_(None), col(WebhookEndpoint.job_id) == job_id)
+    return and_(col(WebhookEndpoint.owner_id) == owner_id, of_job, col(WebhookEndpoint.enabled))
 
 
 def wanting(endpoints: Iterable[WebhookEndpoint], event: WebhookEvent) -> list[WebhookEndpoint]:

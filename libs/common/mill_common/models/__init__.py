@@ -9,6 +9,7 @@ from mill_common.models.owners import ApiKey, Owner
 from mill_common.models.pauses import PausedQueue
 from mill_common.models.people import Role, User, UserSession
 from mill_common.models.resumable import ReceivedPart, ResumableUpload
+from mill_common.models.signals import RuntimeSetting, SystemSample
 from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
@@ -29,7 +30,9 @@ __all__ = [
     "ReceivedPart",
     "ResumableUpload",
     "Role",
+    "RuntimeSetting",
     "StepSpeed",
+    "SystemSample",
     "Task",
     "TaskNeed",
     "Upload",

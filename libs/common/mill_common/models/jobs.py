@@ -17,6 +17,7 @@ from mill_common.states import JobStatus
 _COUNTED = ["status", "started_at", "completed_at", "duration_s"]
 _COLLECTED = sa.text("collection IS NOT NULL")
 _ENDED = sa.text("completed_at IS NOT NULL")
+_WITH_DEADLINE = sa.text("deadline_at IS NOT NULL AND completed_at IS NULL")
 
 
 class Job(SQLModel, table=True):
@@ -43,6 +44,7 @@ class Job(SQLModel, table=True):
             sqlite_where=_COLLECTED,
         ),
         sa.Index("ix_job_collection", "collection", "id", postgresql_where=_COLLECTED, sqlite_where=_COLLECTED),
+        sa.Index("ix_job_deadline", "deadline_at", postgresql_where=_WITH_DEADLINE, sqlite_where=_WITH_DEADLINE),
         sa.Index("ix_job_completed", "completed_at", "id", postgresql_where=_ENDED, sqlite_where=_ENDED),
     )
 

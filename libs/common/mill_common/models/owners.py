@@ -11,15 +11,19 @@ from sqlmodel import Field, SQLModel
 from mill_common.columns import JSON, time_column
 from mill_common.ids import uuid7
 
+_HAS_LANE = sa.text("has_lane IS TRUE")
+
 
 class Owner(SQLModel, table=True):
     """Whose jobs share the mill fairly with everybody else's."""
 
     __tablename__ = "owner"
+    __table_args__ = (sa.Index("ix_owner_lane", "id", postgresql_where=_HAS_LANE, sqlite_where=_HAS_LANE),)
 
     id: str = Field(primary_key=True, max_length=64)
     weight: float = 1.0  # with 2.0, twice as many tasks in turn as somebody with 1.0; above 0
     running_cap: int | None = None  # tasks of one queue at a time; None: as many as come in turn
+    has_lane: bool = False  # its tasks wait apart from others': it has, or once had, a cap
     jobs_quota: int | None = None  # jobs that have not ended; this and the following: None is the server's default
     storage_quota: int | None = Field(default=None, sa_type=sa.BigInteger)
     max_source_bytes: int | None = Field(default=None, sa_type=sa.BigInteger)

@@ -15,6 +15,7 @@ from mill_common.states import TaskStatus
 
 _CLAIMABLE = sa.text("status IN ('queued', 'retrying')")
 _RUNNING = sa.text("status = 'running'")
+_FAILED = sa.text("status = 'failed'")
 
 
 class Task(SQLModel, table=True):
@@ -26,6 +27,7 @@ class Task(SQLModel, table=True):
         sa.Index(
             "ix_task_claim",
             "queue",
+            "lane",
             "rank",
             "share",
             "id",
@@ -52,7 +54,9 @@ class Task(SQLModel, table=True):
         ),
         sa.Index("ix_task_status_kind", "status", "kind"),  # small: what counts go by
         sa.Index("ix_task_wake", "wake_at", postgresql_where=_CLAIMABLE, sqlite_where=_CLAIMABLE),
+        sa.Index("ix_task_running", "queue", "owner_id", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
         sa.Index("ix_task_lease", "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
+        sa.Index("ix_task_failed", "queue", "finished_at", postgresql_where=_FAILED, sqlite_where=_FAILED),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -67,10 +71,12 @@ class Task(SQLModel, table=True):
     progress: float = 0.0  # in [0, 1]
     weight: float = 1.0  # of the job's progress
     rank: int = Field(default=4, sa_type=sa.SmallInteger)  # 9 - priority: ascending, so that a plain index serves
+    lane: str = Field(default="", max_length=64)  # where it waits: see `queue/turn.py`
     share: float = 0.0  # virtual finish time: the claim order between owners, see `queue/share.py`
     epoch: int = 0  # rises at every claim, never falls: the fence
     attempts: int = 0  # claims, less those handed back
     max_attempts: int = 5
+    outages: int = 0  # attempts handed back because something that they needed was down
     crashes: int = 0  # attempts whose worker was never heard of again
     worker: str | None = Field(default=None, max_length=128)
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)

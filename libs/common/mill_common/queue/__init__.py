@@ -17,9 +17,11 @@ from mill_common.queue.control import (
 )
 from mill_common.queue.enqueue import enqueue_job
 from mill_common.queue.facade import TaskQueue
-from mill_common.queue.lease import HEARTBEAT_TIMEOUT, expire_leases, expire_silent, heartbeat, reap, release
+from mill_common.queue.lease import expire_leases, expire_silent, heartbeat, release
+from mill_common.queue.limits import OwnerNotFound, set_owner_limits
 from mill_common.queue.outcome import acknowledge_cancel, fail, finish
 from mill_common.queue.policy import Policy
+from mill_common.queue.reap import HEARTBEAT_TIMEOUT, reap
 from mill_common.queue.types import (
     TRANSCODE,
     TRANSCRIBE,
@@ -45,6 +47,7 @@ __all__ = [
     "JobRunning",
     "NewOutput",
     "NewTask",
+    "OwnerNotFound",
     "Policy",
     "SourceFacts",
     "Spent",
@@ -65,4 +68,5 @@ __all__ = [
     "reap",
     "release",
     "retry_job",
+    "set_owner_limits",
 ]

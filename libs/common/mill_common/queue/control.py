@@ -12,7 +12,7 @@ from mill_common.errors import MillError
 from mill_common.models import Job, Output, Task
 from mill_common.queue.enqueue import HIGHEST_PRIORITY
 from mill_common.queue.policy import Policy
-from mill_common.queue.rows import lock_job, release_unblocked, roll_up_job, write_job
+from mill_common.queue.rows import LockedJob, lock_job, release_unblocked, roll_up_job
 from mill_common.states import ENDED, JOB_ENDED, WAITING, JobStatus, TaskStatus
 
 
@@ -56,7 +56,7 @@ def cancel_job(session: Session, job_id: UUID) -> None:
     job = _locked(session, job_id)
     if job.status in JOB_ENDED:
         raise JobEnded(f"The job is {job.status} and cannot be cancelled.")
-    write_job(session, job, cancel_requested_at=db_now())
+    job.changes["cancel_requested_at"] = db_now()
     of_job = col(Task.job_id) == job_id
     session.execute(
         update(Task)
@@ -93,6 +93,8 @@ def change_priority(session: Session, job_id: UUID, priority: int, policy: Polic
 def retry_job(session: Session, job_id: UUID, policy: Policy) -> frozenset[str]:
     """Run again what failed, with a fresh budget of attempts, and then what waited for it. What completed stays.
 
+    A deadline no longer holds.
+
     Returns the queues to wake once this is committed.
 
     Raises:
@@ -108,10 +110,12 @@ def retry_job(session: Session, job_id: UUID, policy: Policy) -> frozenset[str]:
         .values(
             status=TaskStatus.BLOCKED,
             crashes=0,
+            outages=0,
             max_attempts=Task.attempts + policy.max_attempts,
             finished_at=None,
         )
     )
+    job.changes["deadline_at"] = None  # it may have passed, and whoever retries wants the job all the same
     queues = release_unblocked(session, job_id, policy)
     roll_up_job(session, job)
     return queues
@@ -133,7 +137,7 @@ def delete_job(session: Session, job_id: UUID) -> list[str]:
     return keys
 
 
-def _locked(session: Session, job_id: UUID) -> Job:
+def _locked(session: Session, job_id: UUID) -> LockedJob:
     job = lock_job(session, job_id)
     if job is None:
         raise JobNotFound

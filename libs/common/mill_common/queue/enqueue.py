@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 
 from mill_common.models import Job, Task, TaskNeed
 from mill_common.queue.policy import Policy
-from mill_common.queue.rows import release_unblocked
+from mill_common.queue.rows import LockedJob, release_unblocked
 from mill_common.queue.types import NewTask
 
 HIGHEST_PRIORITY = 9
@@ -34,7 +34,7 @@ def enqueue_job(session: Session, job: Job, policy: Policy, limits: Mapping[str,
     return release_unblocked(session, job.id, policy)
 
 
-def add_tasks(session: Session, job: Job, tasks: Sequence[NewTask], policy: Policy) -> None:
+def add_tasks(session: Session, job: Job | LockedJob, tasks: Sequence[NewTask], policy: Policy) -> None:
     """Write tasks as blocked, with what they need among themselves or among the job's earlier tasks.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -15,8 +14,11 @@ from mill_common.errors import LeaseLost, MillError, PermanentError
 from mill_common.models import Outcome
 from mill_common.queue import lease, outcome
 from mill_common.queue.claim import claim as claim_next
+from mill_common.queue.deadline import fail_overdue_jobs
+from mill_common.queue.outcome import Failure
 from mill_common.queue.policy import Policy
 from mill_common.queue.progress import raise_job_progress
+from mill_common.queue.reap import reap
 from mill_common.queue.rows import claimable_queues
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.queue.wakeups import overdue_wakeups
@@ -77,12 +79,12 @@ class TaskQueue:
         """Record a failed attempt. Raises `LeaseLost` or `TaskCancelled`."""
         code = error.code if isinstance(error, MillError) else MillError.code
         message = error.message if isinstance(error, MillError) else f"{type(error).__name__} in {claim.kind}"
-        permanent = isinstance(error, PermanentError)
+        failure = Failure(
+            code=code, message=message, permanent=isinstance(error, PermanentError), outage=_is_outage(error)
+        )
 
         def work(session: Session) -> TaskStatus:
-            return outcome.fail(
-                session, claim, code=code, message=message, permanent=permanent, spent=spent, policy=self.policy
-            )
+            return outcome.fail(session, claim, failure, spent=spent, policy=self.policy)
 
         def settled(_: Session, ended: Outcome) -> TaskStatus:
             return TaskStatus.FAILED if ended is Outcome.FAILED else TaskStatus.RETRYING
@@ -103,21 +105,22 @@ class TaskQueue:
 
     def reap_expired(self) -> int:
         """Take every task whose lease has run out from its worker. Returns how many."""
-        with self.database.read() as session:
-            found = lease.expired(session)
         reaped = 0
-        for job_id, task_id in found:
-            status = self.database.run(partial(lease.reap, job_id=job_id, task_id=task_id, policy=self.policy))
-            reaped += status is not None
+        while step := self.database.run(lambda session: reap(session, self.policy)):
+            reaped += step
         return reaped
+
+    def fail_overdue(self) -> int:
+        """Fail every job whose deadline has passed. Returns how many."""
+        failed = 0
+        while step := self.database.run(fail_overdue_jobs):
+            failed += step
+        return failed
 
     def release_stale(self) -> int:
         """Take every task from its worker whose last heartbeat is older than a lease. Returns how many."""
         self.database.run(lambda session: lease.expire_silent(session, silent_s=self.policy.lease_s))
-        released = 0
-        while found := self.reap_expired():
-            released += found
-        return released
+        return self.reap_expired()
 
     def resend(self) -> int:
         """Send again the wake-ups that are overdue. Returns how many."""
@@ -150,3 +153,8 @@ class TaskQueue:
     def _wake(self, queues: Iterable[str]) -> None:
         for queue in queues:
             self._dispatcher.wake(queue)
+
+
+def _is_outage(error: BaseException) -> bool:
+    down = isinstance(error, OperationalError | InterfaceError)
+    return down or (isinstance(error, MillError) and not error.blames_task)

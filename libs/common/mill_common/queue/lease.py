@@ -1,25 +1,19 @@
-"""A claim is kept alive, handed back, or taken away."""
+"""A claim is kept alive or handed back. `reap.py` takes it away."""
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
-
-from sqlalchemy import case, literal, select, update
+from sqlalchemy import case, literal, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost
 from mill_common.models import Outcome, Task
-from mill_common.queue.outcome import fail_job, failure
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import running
 from mill_common.queue.rows import end_attempt, end_claim, held, is_held, lock_job, roll_up_job, write_attempt
 from mill_common.queue.text import storable
 from mill_common.queue.types import Claim, Spent
 from mill_common.states import TaskStatus
-
-HEARTBEAT_TIMEOUT = "HEARTBEAT_TIMEOUT"
 
 
 def heartbeat(
@@ -73,61 +67,6 @@ def release(session: Session, claim: Claim, spent: Spent, policy: Policy) -> fro
     if job is not None:
         roll_up_job(session, job)
     return frozenset() if hold else frozenset({claim.queue})
-
-
-def expired(session: Session, *, limit: int = 1000) -> list[tuple[UUID, UUID]]:
-    """Job and task ids of running tasks whose lease has run out."""
-    dead = select(col(Task.job_id), col(Task.id)).where(running(), col(Task.lease_until) < db_now())
-    return list(session.execute(dead.order_by(col(Task.lease_until)).limit(limit)).all())
-
-
-def reap(session: Session, job_id: UUID, task_id: UUID, policy: Policy) -> TaskStatus | None:
-    """Take a task from a worker whose lease has run out, and count a crash.
-
-    Returns its new status, or None if the worker was heard of after all.
-    """
-    job = lock_job(session, job_id)
-    dead = (col(Task.id) == task_id) & running() & (col(Task.lease_until) < db_now())
-    task = session.scalars(select(Task).where(dead).with_for_update()).one_or_none()
-    if job is None or task is None:
-        return None
-    values = _after_crash(task, policy, hold=is_held(job))
-    session.execute(
-        update(Task)
-        .where(col(Task.id) == task.id)
-        .values(lease_until=None, worker=None, stage="released_stale", crashes=Task.crashes + 1, **values)
-    )
-    write_attempt(
-        session,
-        task.id,
-        task.epoch,
-        ended_at=db_now(),
-        outcome=Outcome.LEASE_EXPIRED,
-        error_code=HEARTBEAT_TIMEOUT,
-        error_message=_epitaph(task, policy),
-    )
-    if values["status"] is TaskStatus.FAILED:
-        fail_job(session, job, task.name, values["error_code"], values["error_message"])
-    roll_up_job(session, job)
-    status: TaskStatus = values["status"]
-    return status
-
-
-def _after_crash(task: Task, policy: Policy, *, hold: bool) -> dict[str, Any]:
-    if task.cancel_requested_at is not None:
-        return {"status": TaskStatus.CANCELLED, "finished_at": db_now()}
-    crashes = task.crashes + 1
-    dead = crashes >= policy.max_crashes or task.attempts >= task.max_attempts
-    values = failure(HEARTBEAT_TIMEOUT, _epitaph(task, policy), task.attempts, policy, dead=dead, hold=hold)
-    if not dead:
-        # The task is not to blame yet: somebody else may take it at once.
-        values |= {"run_after": db_now(), "wake_at": db_now()}
-    return values
-
-
-def _epitaph(task: Task, policy: Policy) -> str:
-    crash = f"crash {task.crashes + 1} of {policy.max_crashes}"
-    return f"The worker timed out: {task.worker} was not heard of; {crash}."
 
 
 def expire_silent(session: Session, *, silent_s: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -10,12 +11,21 @@ from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.hooks.events import note_outputs
-from mill_common.models import Attempt, Job, Outcome, Output, Task, Upload
+from mill_common.models import Attempt, Outcome, Output, Task, Upload
 from mill_common.queue.enqueue import add_tasks
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import claimable
 from mill_common.queue.progress import raise_job_progress
-from mill_common.queue.rows import end_attempt, end_claim, is_held, lock_job, release_unblocked, roll_up_job, write_job
+from mill_common.queue.rows import (
+    LockedJob,
+    end_attempt,
+    end_claim,
+    is_held,
+    lock_job,
+    release_unblocked,
+    roll_up_job,
+    task_statuses,
+)
 from mill_common.queue.text import storable, storable_text
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.queue.weights import weighed
@@ -47,36 +57,57 @@ def finish(
     assert job is not None, "a held task's job cannot be deleted"
     end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
     _write_outputs(session, claim, outputs)
-    _write_facts(session, job, result)
+    _note_facts(session, job, result)
     if result.tasks:
         add_tasks(session, job, weighed(session, result.media, result.tasks), policy)
     if result.publish:
         _publish(session, job)
     if outputs or result.publish:
-        _weigh(session, job)
-    queues = frozenset[str]() if is_held(job) else release_unblocked(session, job.id, policy)
-    if roll_up_job(session, job) is JobStatus.PROCESSING:
+        _weigh(job)
+    statuses = task_statuses(session, job.id)
+    waits = TaskStatus.BLOCKED in statuses and not is_held(job)
+    queues = release_unblocked(session, job.id, policy) if waits else frozenset[str]()
+    if roll_up_job(session, job, statuses) is JobStatus.PROCESSING:
         raise_job_progress(session, job.id)
     return queues
 
 
-def fail(
-    session: Session, claim: Claim, *, code: str, message: str, permanent: bool, spent: Spent, policy: Policy
-) -> TaskStatus:
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why an attempt failed."""
+
+    code: str
+    message: str
+    permanent: bool = False  # however often it is tried
+    outage: bool = False  # something that it needs is down: the task is not to blame
+
+
+def fail(session: Session, claim: Claim, failure: Failure, *, spent: Spent, policy: Policy) -> TaskStatus:
     """Record that an attempt failed: the task is retried later or, at its end, a dead letter.
+
+    An attempt that failed for an outage is handed back, `policy.max_outages` times at the most.
 
     Raises:
         LeaseLost: Another worker holds the task by now; nothing was written.
         TaskCancelled: The cancellation was committed first; nothing was written.
     """
     job = lock_job(session, claim.job.id)
-    dead = permanent or claim.attempts >= claim.max_attempts
-    hold = job is not None and is_held(job)
-    values = failure(code, message, claim.attempts, policy, dead=dead, hold=hold)
-    end_claim(session, claim, values)
+    error = {"error_code": failure.code, "error_message": storable_text(failure.message, MESSAGE_LENGTH)}
+    outages = _outages(session, claim) if failure.outage else policy.max_outages
+    refunded = outages < policy.max_outages
+    dead = not refunded and (failure.permanent or claim.attempts >= claim.max_attempts)
+    if dead:
+        values: dict[str, Any] = {"status": TaskStatus.FAILED, "finished_at": db_now()}
+    else:
+        again = db_now(policy.backoff_s(outages + 1 if refunded else claim.attempts))
+        hold = job is not None and is_held(job)
+        values = {"status": TaskStatus.BLOCKED if hold else TaskStatus.RETRYING, "run_after": again, "wake_at": again}
+    if refunded:
+        values |= {"attempts": Task.attempts - 1, "outages": outages + 1}
+    end_claim(session, claim, values | error)
     assert job is not None, "a held task's job cannot be deleted"
-    error = {name: values[name] for name in ("error_code", "error_message")}
-    end_attempt(session, claim, Outcome.FAILED if dead else Outcome.RETRYING, **error, **vars(spent))
+    outcome = Outcome.FAILED if dead else Outcome.POSTPONED if refunded else Outcome.RETRYING
+    end_attempt(session, claim, outcome, **error, **vars(spent))
     if dead:
         fail_job(session, job, claim.name, **error)
     roll_up_job(session, job)
@@ -84,20 +115,14 @@ def fail(
     return status
 
 
-def failure(code: str, message: str, attempts: int, policy: Policy, *, dead: bool, hold: bool) -> dict[str, Any]:
-    """What a task's row says after a failed attempt; `hold` keeps it until somebody retries its job."""
-    error = {"error_code": code, "error_message": storable_text(message, MESSAGE_LENGTH)}
-    if dead:
-        return {"status": TaskStatus.FAILED, "finished_at": db_now(), **error}
-    again = db_now(policy.backoff_s(attempts))
-    status = TaskStatus.BLOCKED if hold else TaskStatus.RETRYING
-    return {"status": status, "run_after": again, "wake_at": again, **error}
+def _outages(session: Session, claim: Claim) -> int:
+    return session.scalar(select(col(Task.outages)).where(col(Task.id) == claim.task_id)) or 0
 
 
-def fail_job(session: Session, job: Job, task_name: str, error_code: str, error_message: str) -> None:
+def fail_job(session: Session, job: LockedJob, task_name: str, error_code: str, error_message: str) -> None:
     """Name the first reason, and hold the job's waiting tasks until somebody retries it."""
     if job.error_code is None:
-        write_job(session, job, error_code=error_code, error_message=error_message, failed_task=task_name)
+        job.changes |= {"error_code": error_code, "error_message": error_message, "failed_task": task_name}
     waiting = update(Task).where(col(Task.job_id) == job.id, claimable())
     session.execute(waiting.values(status=TaskStatus.BLOCKED))
 
@@ -134,7 +159,7 @@ def _write_outputs(session: Session, claim: Claim, outputs: Sequence[NewOutput])
     session.execute(insert(Output), rows)
 
 
-def _write_facts(session: Session, job: Job, result: TaskResult) -> None:
+def _note_facts(session: Session, job: LockedJob, result: TaskResult) -> None:
     values: dict[str, Any] = {}
     if result.media is not None:
         values["media"] = media = storable(result.media)
@@ -145,25 +170,26 @@ def _write_facts(session: Session, job: Job, result: TaskResult) -> None:
         values |= {"source_key": source.object_key, "source_size": source.size}
         values |= {"source_sha256": source.sha256, "filename": storable_text(source.filename)}
         _tell_upload(session, job, source.sha256)
-    write_job(session, job, **values)
+    job.changes |= values
 
 
-def _tell_upload(session: Session, job: Job, sha256: str) -> None:
+def _tell_upload(session: Session, job: LockedJob, sha256: str) -> None:
     """A client that put its upload into storage itself may not have said what it holds."""
     unknown = update(Upload).where(col(Upload.id) == job.upload_id, col(Upload.sha256).is_(None))
     session.execute(unknown.values(sha256=sha256))
 
 
-def _weigh(session: Session, job: Job) -> None:
+def _weigh(job: LockedJob) -> None:
     """Keep what the job's outputs weigh together: an owner's use is then a sum over an index."""
     made = select(func.coalesce(func.sum(col(Output.size)), 0)).where(col(Output.job_id) == job.id)
-    write_job(session, job, stored_bytes=made.scalar_subquery())
+    job.changes["stored_bytes"] = made.scalar_subquery()
 
 
-def _publish(session: Session, job: Job) -> None:
+def _publish(session: Session, job: LockedJob) -> None:
     made = col(Output.job_id) == job.id
     # A fetched source is kept with the job, but it is not something that the job made.
     shown = made & ~col(Output.intermediate) & (col(Output.kind) != SOURCE)
     session.execute(update(Output).where(shown).values(published_at=db_now()))
     session.execute(delete(Output).where(made, col(Output.intermediate)))
-    note_outputs(session, job)
+    if job.watched:
+        note_outputs(session, job.id)

@@ -16,6 +16,7 @@ class Policy:
     lease_s: float = 120.0
     max_attempts: int = 5
     max_crashes: int = 3
+    max_outages: int = 100
     retry_base_s: float = 10.0
     retry_cap_s: float = 600.0
     resend_after_s: float = 15.0

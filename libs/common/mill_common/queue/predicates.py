@@ -5,20 +5,28 @@ SQLite uses a partial index only where the statement itself, not a bound value, 
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, bindparam
+from typing import Any
+
+from sqlalchemy import ColumnElement, literal_column
 from sqlmodel import col
 
 from mill_common.models import Task
 from mill_common.states import CLAIMABLE, TaskStatus
 
-_CLAIMABLE = sorted(CLAIMABLE)  # in the order in which the indexes name them
+
+def _said(status: TaskStatus) -> ColumnElement[str]:
+    return literal_column(f"'{status.value}'")
 
 
-def claimable() -> ColumnElement[bool]:
+_CLAIMABLE = [_said(status) for status in sorted(CLAIMABLE)]  # in the order in which the indexes name them
+_RUNNING = _said(TaskStatus.RUNNING)
+
+
+def claimable(task: Any = Task) -> ColumnElement[bool]:
     """Whether a task may be claimed once it is due."""
-    return col(Task.status).in_(bindparam("claimable", _CLAIMABLE, expanding=True, literal_execute=True))
+    return col(task.status).in_(_CLAIMABLE)
 
 
-def running() -> ColumnElement[bool]:
+def running(task: Any = Task) -> ColumnElement[bool]:
     """Whether a worker holds the task."""
-    return col(Task.status) == bindparam("running", TaskStatus.RUNNING, literal_execute=True)
+    return col(task.status) == _RUNNING

@@ -8,6 +8,7 @@ from sqlalchemy import case, func, literal, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
+from mill_common.hooks.events import watched
 from mill_common.hooks.progress import note_progress
 from mill_common.models import Job, Task
 from mill_common.queue.enqueue import FETCH, PROBE
@@ -24,6 +25,6 @@ def raise_job_progress(session: Session, job_id: UUID) -> None:
     share = case((planned, literal(1.0)), else_=literal(UNPLANNED_SHARE))
     reached = select(done).where(of_job).scalar_subquery() * share
     rises = update(Job).where(col(Job.id) == job_id, col(Job.progress) < reached)
-    risen = rises.values(progress=reached, updated_at=db_now()).returning(col(Job.id))
-    if session.execute(risen).first() is not None:
+    risen = rises.values(progress=reached, updated_at=db_now()).returning(watched())
+    if session.connection().execute(risen).scalar():
         note_progress(session, job_id)

@@ -6,7 +6,9 @@ deadlock, and `Database.run` repeats what another program's locks may still brea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -17,8 +19,9 @@ from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost, TaskCancelled
-from mill_common.hooks.events import note_status
+from mill_common.hooks.events import note_status, watched
 from mill_common.models import Attempt, Job, Outcome, Task, TaskNeed
+from mill_common.prepared import Prepared
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import claimable
 from mill_common.queue.share import next_share
@@ -27,11 +30,32 @@ from mill_common.queue.types import Claim
 from mill_common.states import JOB_ENDED, JobStatus, TaskStatus, roll_up
 
 
-def lock_job(session: Session, job_id: UUID) -> Job | None:
+@dataclass(kw_only=True)
+class LockedJob:
+    """What a job's row says while this transaction holds it, and what will be written to it: once, by `roll_up_job`."""
+
+    id: UUID
+    owner_id: str
+    priority: int
+    status: JobStatus
+    cancel_requested_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    error_code: str | None
+    upload_id: UUID | None
+    watched: bool  # whether somebody wants to be told of it
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+_LOCKED = [name for name in LockedJob.__dataclass_fields__ if name not in ("watched", "changes")]
+_JOB = select(*(col(getattr(Job, name)) for name in _LOCKED), watched()).where(col(Job.id) == bindparam("job_id"))
+_LOCK_JOB = Prepared("lock_job", _JOB.with_for_update())
+
+
+def lock_job(session: Session, job_id: UUID) -> LockedJob | None:
     """The job's row, locked until the transaction ends."""
-    return session.scalars(
-        select(Job).where(col(Job.id) == job_id).with_for_update().execution_options(populate_existing=True)
-    ).one_or_none()
+    row = _LOCK_JOB.execute(session.connection(), {"job_id": job_id}).one_or_none()
+    return LockedJob(**row._mapping) if row is not None else None
 
 
 def held(claim: Claim) -> ColumnElement[bool]:
@@ -49,7 +73,7 @@ def end_claim(session: Session, claim: Claim, values: Mapping[str, Any], *, even
     fence = held(claim)
     if not even_if_cancelled:
         fence &= col(Task.cancel_requested_at).is_(None)
-    ended = session.execute(
+    ended = session.connection().execute(
         update(Task).where(fence).values(lease_until=None, worker=None, **values).returning(col(Task.id))
     )
     if ended.first() is not None:
@@ -67,7 +91,7 @@ def end_attempt(session: Session, claim: Claim, outcome: Outcome, **values: Any)
 def write_attempt(session: Session, task_id: UUID, epoch: int, **values: Any) -> None:
     """Write some columns of an attempt's row in the history."""
     this = (col(Attempt.task_id) == task_id) & (col(Attempt.epoch) == epoch)
-    session.execute(update(Attempt).where(this).values(**values))
+    session.connection().execute(update(Attempt).where(this).values(**values))
 
 
 def queue_tasks(session: Session, tasks: Sequence[Task], policy: Policy) -> frozenset[str]:
@@ -76,13 +100,17 @@ def queue_tasks(session: Session, tasks: Sequence[Task], policy: Policy) -> froz
         return frozenset()
     queues = frozenset(task.queue for task in tasks)
     owner_id, rank = tasks[0].owner_id, tasks[0].rank
-    shares = {queue: count(*next_share(session, queue=queue, owner_id=owner_id, rank=rank)) for queue in queues}
+    shares: dict[str, Iterator[float]] = {}
+    for queue in queues:
+        first, step, lane = next_share(session, queue=queue, owner_id=owner_id, rank=rank)
+        shares[queue] = count(first, step)
     queued = (
         update(Task)
         .where(col(Task.id) == bindparam("queued_id"))
         .values(
             status=TaskStatus.QUEUED,
             stage=None,
+            lane=lane,
             share=bindparam("queued_share"),
             run_after=db_now(),
             queued_at=db_now(),
@@ -114,17 +142,27 @@ def claimable_queues(session: Session, job_id: UUID) -> frozenset[str]:
     return frozenset(session.scalars(select(col(Task.queue)).where(col(Task.job_id) == job_id, claimable())).all())
 
 
-def is_held(job: Job) -> bool:
-    """Whether the job's waiting tasks must wait for somebody to retry it. The job's row must be locked."""
+def is_held(job: LockedJob) -> bool:
+    """Whether the job's waiting tasks must wait for somebody to retry it."""
     return job.status is JobStatus.FAILED
 
 
-def roll_up_job(session: Session, job: Job) -> JobStatus:
-    """Bring the job's status in line with its tasks'. The job's row must be locked."""
-    statuses = session.scalars(select(col(Task.status)).where(col(Task.job_id) == job.id)).all()
+_STATUSES = Prepared(
+    "task_statuses", select(col(Task.status)).where(col(Task.job_id) == bindparam("job_id")).distinct()
+)
+
+
+def task_statuses(session: Session, job_id: UUID) -> frozenset[TaskStatus]:
+    """The statuses that the job's tasks have."""
+    return frozenset(_STATUSES.execute(session.connection(), {"job_id": job_id}).scalars())
+
+
+def roll_up_job(session: Session, job: LockedJob, statuses: frozenset[TaskStatus] | None = None) -> JobStatus:
+    """Bring the job's status in line with its tasks', and write what else has changed of it."""
     # A cancelled job stays cancelled, whatever its last tasks still report.
-    status = JobStatus.CANCELLED if job.cancel_requested_at else roll_up(statuses)
-    values: dict[str, Any] = {"status": status, "updated_at": db_now()}
+    cancelled = job.cancel_requested_at or "cancel_requested_at" in job.changes
+    status = JobStatus.CANCELLED if cancelled else roll_up(statuses or task_statuses(session, job.id))
+    values = job.changes | {"status": status, "updated_at": db_now()}
     if status is JobStatus.COMPLETED:
         values["progress"] = 1.0
     if job.started_at is None and status not in (JobStatus.QUEUED, JobStatus.CANCELLED):
@@ -133,14 +171,7 @@ def roll_up_job(session: Session, job: Job) -> JobStatus:
         values["completed_at"] = db_now()
     elif status not in JOB_ENDED:
         values |= {"completed_at": None, "error_code": None, "error_message": None, "failed_task": None}
-    before = job.status
-    write_job(session, job, **values)
-    note_status(session, job, before)
+    session.connection().execute(update(Job).where(col(Job.id) == job.id).values(**values))
+    if job.watched and status is not job.status:
+        note_status(session, job.id)
     return status
-
-
-def write_job(session: Session, job: Job, **values: Any) -> None:
-    """Write some columns of a job; SQL expressions are allowed. The job's row must be locked."""
-    for name, value in values.items():
-        setattr(job, name, value)
-    session.flush()

@@ -7,17 +7,18 @@ worker fell silent, because its lease takes care of that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.models import Attempt, Job, Outcome, Task
 from mill_common.queue.outcome import fail_job
 from mill_common.queue.predicates import claimable, running
-from mill_common.queue.rows import lock_job, roll_up_job
+from mill_common.queue.rows import LockedJob, lock_job, roll_up_job
 from mill_common.states import JobStatus, TaskStatus
 
 STUCK = "stuck"
@@ -44,29 +45,35 @@ def fail_stuck_job(session: Session, job_id: UUID, cutoff: datetime) -> bool:
     if session.scalar(select(col(Job.id)).where(col(Job.id) == job_id, _is_stuck(cutoff))) is None:
         return False
     minutes = (session.execute(select(db_now())).scalar_one() - cutoff).total_seconds() / 60
-    error = {"error_code": STUCK, "error_message": f"Nothing of the job has progressed for {minutes:.0f} minutes."}
-    name = _end_tasks(session, job_id, error)
-    fail_job(session, job, name, **error)
+    end_tasks(session, job, STUCK, f"Nothing of the job has progressed for {minutes:.0f} minutes.")
     roll_up_job(session, job)
     return True
 
 
-def _end_tasks(session: Session, job_id: UUID, error: dict[str, str]) -> str:
-    """Fail what runs, or if nothing does, what is blocked and was never released. Returns the first one's name."""
-    of_job = col(Task.job_id) == job_id
-    at_work = session.scalars(select(Task).where(of_job, running()).order_by(col(Task.id))).all()
-    ended = (
-        at_work
-        or session.scalars(
-            select(Task).where(of_job, col(Task.status) == TaskStatus.BLOCKED).order_by(col(Task.id))
-        ).all()
-    )
+def end_tasks(session: Session, job: LockedJob, code: str, message: str, *, even_waiting: bool = False) -> None:
+    """Fail a job by failing what runs of it, or if nothing does, what is blocked; with `even_waiting`, what waits, too.
+
+    Workers learn by the fence. What was not begun is held until somebody retries the job.
+    """
+    error = {"error_code": code, "error_message": message}
+    ended = _running_or_blocked(session, job.id, even_waiting=even_waiting)
     ids = [task.id for task in ended]
     failed = {"status": TaskStatus.FAILED, "finished_at": db_now(), "lease_until": None, "worker": None, **error}
     session.execute(update(Task).where(col(Task.id).in_(ids)).values(**failed))
     open_attempt = col(Attempt.task_id).in_(ids) & col(Attempt.ended_at).is_(None)
     session.execute(update(Attempt).where(open_attempt).values(ended_at=db_now(), outcome=Outcome.FAILED, **error))
-    return ended[0].name
+    fail_job(session, job, ended[0].name, **error)
+
+
+def _running_or_blocked(session: Session, job_id: UUID, *, even_waiting: bool) -> Sequence[Row[tuple[UUID, str]]]:
+    blocked = col(Task.status) == TaskStatus.BLOCKED
+    waiting = or_(claimable(), blocked) if even_waiting else blocked
+    for these in (running(), waiting):
+        found = select(col(Task.id), col(Task.name)).where(col(Task.job_id) == job_id, these).order_by(col(Task.id))
+        # Locked, because a claim does not wait for the job's row.
+        if rows := session.execute(found.with_for_update()).all():
+            return rows
+    raise AssertionError("a job that has not ended has a task that has not")
 
 
 def _is_stuck(cutoff: datetime) -> ColumnElement[bool]:

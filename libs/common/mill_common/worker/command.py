@@ -10,16 +10,20 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from mill_common.database import Database
+from mill_common.health.services import Tools
+from mill_common.observing import observed
 from mill_common.resources import open_resources
-from mill_common.service import last_words, process
+from mill_common.service import Signals, last_words, process
 from mill_common.settings import Settings
+from mill_common.signs import signs_of
 from mill_common.worker.ledger import running_lines
 from mill_common.worker.shift import Shift
 from mill_common.worker.wiring import MakeRunner
 from mill_common.worker.woken import Woken
 
 
-def main(service: str, make: MakeRunner, arguments: Sequence[str] | None = None) -> int:
+def main(service: str, make: MakeRunner, tools: Tools, arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks. Returns the exit status."""
     options = _parser(service).parse_args(arguments)
     try:
@@ -28,7 +32,11 @@ def main(service: str, make: MakeRunner, arguments: Sequence[str] | None = None)
         return _complain(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}", 2)
     if options.release_stale or options.show_running:
         return _look(settings, release=options.release_stale)
-    _work(service, make, settings, options)
+    with process(service, settings) as (resources, signals):
+        shift = Shift(until_empty=options.once, tasks=options.limit, over=signals.ask)
+        worker = Woken(resources.broker, make(resources, shift))
+        with observed(service, resources, signs_of(resources, tools=tools), lambda: worker.running):
+            _work(worker, signals, settings, resources.database)
     return 0
 
 
@@ -80,15 +88,12 @@ def _look(settings: Settings, *, release: bool) -> int:
     return 0
 
 
-def _work(service: str, make: MakeRunner, settings: Settings, options: argparse.Namespace) -> None:
-    with process(service, settings) as (resources, signals):
-        shift = Shift(until_empty=options.once, tasks=options.limit, over=signals.ask)
-        worker = Woken(resources.broker, make(resources, shift))
-        worker.start()
-        signals.wait()
-        worker.let_finish(settings.stop_grace_s, signals.wait)
-        with last_words(resources.database):
-            worker.stop()
+def _work(worker: Woken, signals: Signals, settings: Settings, database: Database) -> None:
+    worker.start()
+    signals.wait()
+    worker.let_finish(settings.stop_grace_s, signals.wait)
+    with last_words(database):
+        worker.stop()
 
 
 def _say(*lines: str) -> None:

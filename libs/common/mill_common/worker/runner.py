@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from mill_common.errors import ShuttingDown
+from mill_common.metrics.instruments import CLAIM_SECONDS
 from mill_common.queue import Claim, TaskQueue
 from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
@@ -26,6 +27,7 @@ from mill_common.worker.presence import Presence, State
 from mill_common.worker.running import RunningTask
 from mill_common.worker.scratch import Scratch
 from mill_common.worker.shift import Shift
+from mill_common.worker.telling import Telling, named
 from mill_common.workers import WorkerState
 
 log = structlog.get_logger(__name__)
@@ -110,6 +112,11 @@ class Runner:
         self._wake.set()
 
     @property
+    def running(self) -> int:
+        """How many tasks run."""
+        return len(self._tasks())
+
+    @property
     def busy(self) -> bool:
         """Whether it runs something, or may be about to."""
         return self._claiming.is_alive() or bool(self._tasks())
@@ -178,7 +185,8 @@ class Runner:
     def _take(self) -> RunningTask | None:
         self._found_nothing = False
         try:
-            claim = self._queue.claim(self.queue_name, self.name)
+            with CLAIM_SECONDS.labels(self.queue_name).time():
+                claim = self._queue.claim(self.queue_name, self.name)
         except SQLAlchemyError as error:
             log.warning("claim_failed", error=type(error).__name__)
             return None
@@ -201,11 +209,12 @@ class Runner:
 
     def _run(self, task: RunningTask) -> None:
         claim = task.claim
-        bound = {"job": str(claim.job.id), "task": claim.name, "epoch": claim.epoch}
         error: Exception | None = None
+        telling = Telling(task)
         try:
-            with structlog.contextvars.bound_contextvars(**bound):
+            with structlog.contextvars.bound_contextvars(**named(claim)):
                 error = attempt(task, self._handlers.get(claim.kind), self._queue, self._store)
+                telling.ended(error)
         finally:
             with self._lock:
                 self._running.discard(task)

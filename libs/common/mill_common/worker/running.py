@@ -35,6 +35,7 @@ class RunningTask:
         self._queue = queue
         self._store = store
         self._reason: MillError | None = None
+        self._put_down_at = 0.0
         self._progress = 0.0
         self._stage = "started"
         self._reported = ("", 0.0)
@@ -155,6 +156,7 @@ class RunningTask:
     def put_down(self, reason: MillError) -> None:
         """Have the handler stop for `reason`; the first one counts."""
         if self._reason is None:
+            self._put_down_at = time.monotonic()
             self._reason = reason
             self.stop.set()
 
@@ -168,6 +170,8 @@ class RunningTask:
         now = time.monotonic()
         if now > self._deadline:
             self.put_down(DeadlineExceeded(f"The step took longer than {self.settings.task_deadline_s:.0f} s."))
+        if self._reason is not None and now > self._put_down_at + self._queue.policy.lease_s:
+            return  # a handler that does not stop keeps its task no longer: the lease runs out
         state = (self._stage, self._progress)
         if now < self._beat_due and state == self._reported:
             return

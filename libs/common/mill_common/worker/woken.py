@@ -34,6 +34,11 @@ class Woken:
             idle={runner.queue_name: runner.idle for runner in self._runners},
         )
 
+    @property
+    def running(self) -> int:
+        """How many tasks run."""
+        return sum(runner.running for runner in self._runners)
+
     def let_finish(self, grace_s: float, hurried: Callable[[float], bool]) -> None:
         """Claim no more, and give what will end within `grace_s` the time to do so; the rest is handed back.
 

@@ -6,7 +6,7 @@ from alembic import op
 from mill_common.clock import UtcDateTime
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 _COLLECTED = sa.text("collection IS NOT NULL")
 _ENDED = sa.text("completed_at IS NOT NULL")

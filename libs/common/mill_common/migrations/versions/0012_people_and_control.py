@@ -7,7 +7,7 @@ from mill_common.clock import UtcDateTime
 from mill_common.columns import JSON
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 
 _COLLECTED = sa.text("collection IS NOT NULL")
 _CHANGES = ("UPDATE", "DELETE")

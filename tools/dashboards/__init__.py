@@ -1,0 +1,1 @@
+"""Grafana's dashboards, generated: `python -m tools.dashboards [--check]` writes `deploy/grafana/dashboards`."""
