@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = Field(default=None, min_length=12, max_length=1024)
     access_token_s: int = Field(default=900, gt=0, le=86400)  # how long a person's access token does
     refresh_token_s: int = Field(default=14 * 86400, gt=0)  # unused for so long, a person's session ends
+    admin_stats_s: float = Field(default=15.0, gt=0)  # how long administrators' figures are given again
     signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
     link_expires_s: int = Field(default=3600, gt=0)
     player_origins: str = "*"  # pages that may play, comma-separated; named ones may send the stream's cookie

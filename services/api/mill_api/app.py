@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mill_api.admin.cache import Cache
 from mill_api.audit import Auditing
 from mill_api.auth import Forbidden, Unauthenticated
 from mill_api.docs_pages import docs_routes
@@ -59,6 +60,7 @@ def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
     app.state.digests = Digests()
+    app.state.figures = Cache(resources.settings.admin_stats_s)
     app.state.rate_limits = RateLimits(resources.settings)
     app.state.hub = Hub(resources.database)
     app.state.meter = Meter(resources.database, resources.settings.usage_flush_s)

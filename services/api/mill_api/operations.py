@@ -22,13 +22,12 @@ from mill_api import (
     tus,
     uploads,
 )
-from mill_api.audit import view as audit_log
+from mill_api.admin.paths import admin_endpoints
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.live import events
 from mill_api.openapi import Endpoint
 from mill_api.people import login as sign_in
-from mill_api.people import users
 from mill_api.tus_headers import VERSION
 from mill_api.usage import view
 from mill_api.webhooks import deliveries
@@ -42,6 +41,7 @@ def endpoints() -> list[Endpoint]:
     """One endpoint per path; paths with fixed parts come before those that would take them too."""
     return [
         *_people(),
+        *admin_endpoints(),
         Endpoint(f"{API}/keys", authorise, get=keys.list_keys, post=keys.create_key),
         Endpoint(f"{API}/keys/{{key_id}}", authorise, delete=keys.revoke_key),
         Endpoint(f"{API}/keys/{{key_id}}/rotate", authorise, post=keys.rotate_key),
@@ -112,15 +112,6 @@ def _people() -> list[Endpoint]:
         Endpoint(f"{API}/auth/logout", authorise, post=sign_in.logout),
         Endpoint(f"{API}/auth/me", authorise, get=sign_in.get_me),
         Endpoint(f"{API}/auth/password", authorise, post=sign_in.change_password),
-        Endpoint(f"{API}/admin/users", authorise, get=users.list_users, post=users.create_user),
-        Endpoint(
-            f"{API}/admin/users/{{user_id}}",
-            authorise,
-            get=users.get_user,
-            patch=users.change_user,
-            delete=users.delete_user,
-        ),
-        Endpoint(f"{API}/admin/audit", authorise, get=audit_log.list_audit),
     ]
 
 
