@@ -159,7 +159,8 @@ def test_tasks_are_listed_by_collection_status_type_and_page(any_gateway: Gatewa
     assert found(owner="bob", status_filter="queued") == [f"{third} probe", f"{second} probe"]
     assert found(page=2, page_size=3) == [f"{first} probe"]
     for query in ({}, {"collection": "mall"}):
-        pages, cursor = [], {}
+        pages: list[str] = []
+        cursor: dict[str, str] = {}
         while True:
             page = otto.get(f"{ADMIN}/jobs", params={**query, **cursor, "page_size": 1}).json()
             pages += [f"{task['video_id']} {task['job_type']}" for task in page["jobs"]]

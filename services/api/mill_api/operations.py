@@ -26,6 +26,7 @@ from mill_api.admin.paths import admin_endpoints
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.live import events
+from mill_api.monitoring.paths import monitoring_endpoints
 from mill_api.openapi import Endpoint
 from mill_api.people import login as sign_in
 from mill_api.tus_headers import VERSION
@@ -42,6 +43,7 @@ def endpoints() -> list[Endpoint]:
     return [
         *_people(),
         *admin_endpoints(),
+        *monitoring_endpoints(),
         Endpoint(f"{API}/keys", authorise, get=keys.list_keys, post=keys.create_key),
         Endpoint(f"{API}/keys/{{key_id}}", authorise, delete=keys.revoke_key),
         Endpoint(f"{API}/keys/{{key_id}}/rotate", authorise, post=keys.rotate_key),

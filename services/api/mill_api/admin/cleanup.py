@@ -100,16 +100,16 @@ def cleanup_old_jobs(request: Request, query: OldQuery) -> OldCleanup:
 
 def _sweep(request: Request, name: str, work: Any, asked: Mapping[str, int]) -> tuple[UUID, Any, Mapping[str, Any]]:
     wired = resources(request)
-    times = {"lease_s": wired.settings.lease_s}
+    lease_s = wired.settings.lease_s
     claim = wired.database.run(
-        lambda session: begin_now(session, name, worker=worker_name("api"), parameters=asked, **times)
+        lambda session: begin_now(session, name, worker=worker_name("api"), parameters=asked, lease_s=lease_s)
     )
     # A gateway that ends leaves the run to its lease, and a watchdog does it again with the same parameters.
     result = do(
         wired.database,
         claim,
         lambda run: work(wired, run),
-        **times,
+        lease_s=lease_s,
         heartbeat_s=wired.settings.heartbeat_s,
     )
     with wired.database.read() as session:
