@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import clips, job, queue, signals, transcription, upload, watchers, webhooks
+from bench import admin, clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -17,6 +17,7 @@ BENCHES = {
     "watchers": watchers.run,
     "webhooks": webhooks.run,
     "queue": queue.run,
+    "admin": admin.run,
     "signals": signals.run,
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -60,7 +62,7 @@ def test_past_runs_are_listed_by_name_and_number(any_gateway: Gateway, vera: htt
     database = any_gateway.resources.database
     for number in range(22):
         run = begin(any_gateway, "old_jobs" if number % 2 else "stuck_jobs")
-        database.run(lambda session, run=run: complete_run(session, run, Counts(total=1, succeeded=1), {"found": 3}))
+        database.run(partial(complete_run, claim=run, counts=Counts(total=1, succeeded=1), result={"found": 3}))
     failing = begin(any_gateway, "old_jobs")
     database.run(lambda session: fail_run(session, failing, Counts(), "storage does not answer"))
     latest = vera.get(f"{MONITORING}/jobs/history").json()["jobs"]
@@ -160,7 +162,7 @@ def test_recent_logs_are_read_by_level_job_and_text(any_gateway: Gateway, vera: 
         said = Spent(log_tail="Input #0\nmoov atom not found\n")
         any_gateway.resources.queue.fail(claimed, SourceUnreadable("no picture"), said)
 
-    def found(**query: object) -> list[str]:
+    def found(**query: str | int) -> list[str]:
         entries = vera.get(f"{MONITORING}/logs/recent", params=query).json()["entries"]
         return [f"{entry['job_id']} {entry['level']} {entry['message']}" for entry in entries]
 
@@ -195,12 +197,12 @@ def test_monitorings_own_past_is_cleaned_up(any_gateway: Gateway) -> None:
     database = any_gateway.resources.database
     runs = [begin(any_gateway, "old_jobs") for _ in range(2)]
     for run in runs:
-        database.run(lambda session, run=run: complete_run(session, run, Counts(), {}))
+        database.run(partial(complete_run, claim=run, counts=Counts(), result={}))
     with database.write() as session:
         of_first = col(ScheduledRun.id) == runs[0].id
         session.execute(update(ScheduledRun).where(of_first).values(finished_at=db_now(-40 * 86400.0)))
-        figures = {"cpu_percent": 1.0, "memory_percent": 1.0, "disk_percent": 1.0}
-        who = {"service": "api", "host": "h", "pid": 1, "active_tasks": 0, "scratch_bytes": 0}
+        figures: dict[str, Any] = {"cpu_percent": 1.0, "memory_percent": 1.0, "disk_percent": 1.0}
+        who: dict[str, Any] = {"service": "api", "host": "h", "pid": 1, "active_tasks": 0, "scratch_bytes": 0}
         session.add(SystemSample(taken_at=now(session).replace(year=2020), **who, **figures))
     done = any_gateway.admin.post(f"{MONITORING}/cleanup").json()
     assert (done["runs_deleted"], done["samples_deleted"]) == (1, 1)

@@ -36,7 +36,9 @@ class TaskQuery(BaseModel):
     page: int = Field(default=1, ge=1, le=1_000_000)
     page_size: int = Field(default=20, ge=1, le=100)
     cursor: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="`next_cursor` of the page before, which costs the same however far; beats `page`."
+        default=None,
+        examples=["0198f2a47c1e7d3b9a5f3e8b6c2d1f04" * 2],
+        description="`next_cursor` of the page before, which costs the same however far; beats `page`.",
     )
 
 

@@ -202,7 +202,10 @@ def _responses(path: str, operation: Operation, references: References, schemas:
     elif isinstance(operation.produces, str):
         good["content"] = {operation.produces: {"schema": _EVENT if operation.produces == EVENT_STREAM else _BYTES}}
     elif operation.produces is not None:
-        good["content"] = {kind: {"schema": schema} for kind, schema in operation.produces.items()}
+        good["content"] = {
+            kind: _shown(schema, schemas) if kind == "application/json" else {"schema": schema}
+            for kind, schema in operation.produces.items()
+        }
     responses = {str(operation.status): good}
     for status, meaning in operation.also.items():
         carries_body = status < 300 and status != 204 and "content" in good

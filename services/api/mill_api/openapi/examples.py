@@ -98,9 +98,13 @@ def _object(schema: Json, schemas: Json, name: str) -> Json:
         # An optional field is shown where it takes a name's value; the rest speaks for itself.
         if field in required or (field in _NAMED and "default" not in schema)
     }
+    if not shown and schema.get("minProperties"):
+        field, each = next(iter(schema["properties"].items()))
+        shown = {field: example_of(each, schemas, field)}
     extra = schema.get("additionalProperties")
     if not shown and isinstance(extra, dict):
-        shown = {"360p" if "$ref" in extra else "key": example_of(extra, schemas, name)}
+        names = resolved(schema.get("propertyNames", {}), schemas).get("enum", ["360p" if "$ref" in extra else "key"])
+        shown = {names[0]: example_of(extra, schemas, name)}
     return shown
 
 
@@ -113,8 +117,9 @@ def _fits(value: Any, schema: Json) -> bool:
     types = {dict: "object", str: "string", int: "integer", float: "number", list: "array"}
     choices = [schema, *schema.get("anyOf", [])]
     plain = [choice for choice in choices if value in choice.get("enum", [choice.get("const", value)])]
+    allowed = {types[type(value)], "number" if isinstance(value, int) else types[type(value)]}
     return any(
-        choice.get("type") in (types[type(value)], "number" if isinstance(value, int) else None)
+        choice.get("type") in allowed
         and choice.get("format", "") in ("", "date", "uri", "binary")
         and (choice.get("format") != "date" or str(value).startswith("2026-"))
         for choice in plain
