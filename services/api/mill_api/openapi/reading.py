@@ -33,7 +33,7 @@ def read_path(request: Request, operation: Operation) -> dict[str, Any]:
 def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
     """The query's parameters. Of repeated ones the last counts, unless a list is asked for.
 
-    Unknown ones are ignored, unless the model forbids them.
+    Unknown ones are ignored, and repeated ones taken, unless the model forbids what it does not know.
 
     Raises:
         RequestInvalid: One is not as the model says.
@@ -44,7 +44,8 @@ def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
     for name, field in model.model_fields.items():
         if name in given:
             is_list = any(get_origin(part) is list for part in (field.annotation, *get_args(field.annotation)))
-            values[name] = given.getlist(name) if is_list else given[name]
+            every = given.getlist(name)
+            values[name] = every if is_list or (forbids and len(every) > 1) else given[name]
     try:
         return model.model_validate(values)
     except ValidationError as error:
