@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import admin, clips, job, queue, signals, transcription, upload, watchers, webhooks
+from bench import admin, alerts, clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -19,6 +19,7 @@ BENCHES = {
     "queue": queue.run,
     "admin": admin.run,
     "signals": signals.run,
+    "alerts": alerts.run,
 }
 
 

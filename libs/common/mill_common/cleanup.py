@@ -23,6 +23,7 @@ from mill_common.runs import Result, Run, forget_runs
 from mill_common.runs.ledger import now
 from mill_common.states import JOB_ENDED
 from mill_common.storage import ObjectStore
+from mill_common.tracing import died_untold
 
 AT_ONCE = 100
 STUCK_MINUTES = range(30, 1441)
@@ -51,6 +52,7 @@ def fail_stuck_jobs(resources: Resources, run: Run) -> Result:
     for job_id in found:
         if resources.database.run(partial(fail_stuck_job, job_id=job_id, cutoff=cutoff)):
             failed.append(job_id)
+            died_untold(resources.database, job_id)
         run.count(succeeded=1)
     return {
         "stuck_count": len(failed),

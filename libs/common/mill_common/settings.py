@@ -126,6 +126,36 @@ class Settings(BaseSettings):
     keep_days: int = Field(default=30, ge=1, le=365)  # how long ended jobs are kept
     orphan_grace_s: int = Field(default=24 * 3600, ge=60)  # how old an object is before a sweep may remove it
 
+    # Alerts
+    alert_every_s: float = Field(default=15.0, gt=0)  # how often the rules are evaluated
+    alert_window_s: float = Field(default=900.0, gt=0)  # how far back rules about failures and durations look
+    alert_error_rate: float = Field(default=0.1, gt=0, le=1)
+    alert_error_rate_least: int = Field(default=10, ge=1)  # attempts in the window: fewer make no rate
+    alert_slow_s: float = Field(default=300.0, gt=0)  # a stage that takes longer on average
+    alert_stuck_s: float = Field(default=1800.0, gt=0)  # a task that runs for so long without progress
+    alert_cpu_percent: float = Field(default=80.0, gt=0, le=100)
+    alert_memory_percent: float = Field(default=80.0, gt=0, le=100)
+    alert_disk_percent: float = Field(default=90.0, gt=0, le=100)
+    alert_critical_percent: float = Field(default=95.0, gt=0, le=100)  # of any of the three
+    alert_host_for_s: float = Field(default=300.0, ge=0)  # processor and memory may be busy for so long
+    alert_queue_depth: int = Field(default=1000, ge=1)
+    alert_queue_age_s: float = Field(default=600.0, gt=0)  # since the oldest task of a queue was due
+    alert_dead_letters: int = Field(default=20, ge=1)
+    alert_no_worker_s: float = Field(default=120.0, ge=0)  # tasks wait for so long and nobody takes them
+    alert_schedule_late_s: float = Field(default=600.0, gt=0)
+    alert_log_bytes: int = Field(default=200 * 2**20, gt=0)  # of one log file in `log_dir`
+    alert_rules: str = ""  # modules of your own rules, comma-separated
+    alert_keep: int = Field(default=500, ge=0)  # resolved alerts
+    alert_routes: SecretStr | None = None  # JSON: see docs/operations.md
+    alert_group_by: str = "type"  # labels, comma-separated: alerts that share them come in one notice
+    alert_group_wait_s: float = Field(default=30.0, ge=0)  # before a group's first notice
+    alert_group_interval_s: float = Field(default=300.0, ge=0)  # between two notices of a group that changed
+    alert_repeat_s: float = Field(default=4 * 3600.0, gt=0)  # between two notices of a group that did not
+    alert_retry_s: float = Field(default=10.0, gt=0)  # after a notice that was not taken; then twice as long, and so on
+    alert_attempts: int = Field(default=12, ge=1)  # at sending one notice
+    alert_heartbeat_url: SecretStr | None = None  # asked regularly while alerts are evaluated
+    alert_heartbeat_s: float = Field(default=60.0, gt=0)
+
     # Seeing what happens
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
     log_format: str = Field(default="json", pattern="^(json|console)$")
@@ -144,6 +174,7 @@ class Settings(BaseSettings):
     sample_s: float = Field(default=30.0, ge=1)  # how often CPU, memory and disk are noted
     samples_keep_hours: int = Field(default=24, ge=1, le=24 * 31)
     sentry_dsn: SecretStr | None = None
+    sentry_sample_rate: float = Field(default=1.0, ge=0, le=1)  # of errors
     sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1)
     environment: str = "production"
 

@@ -29,6 +29,7 @@ from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.rate_limits import Rate, RateLimited, RateLimits
 from mill_api.receiving import Digests
 from mill_api.resources import Resources
+from mill_api.tracing import Traced
 from mill_api.usage import Meter, Metering
 from mill_api.usage.meter import stop
 from mill_common.errors import MillError
@@ -48,7 +49,7 @@ def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
     served = endpoints()
     app = Starlette(
         routes=[*(_route(endpoint, resources.settings) for endpoint in served), *docs_routes(describe(served))],
-        middleware=[Middleware(Metering), Middleware(CommonHeaders), Middleware(Auditing)],
+        middleware=[Middleware(Traced), Middleware(Metering), Middleware(CommonHeaders), Middleware(Auditing)],
         exception_handlers={
             MillError: of_mill_error,
             HTTPException: of_http_exception,

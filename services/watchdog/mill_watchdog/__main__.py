@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 
 import mill_common.starting  # noqa: F401 - first, for signals that come while the rest is loaded
+from mill_common.errors import MillError
 from mill_common.logs import configure_logs
 from mill_common.resources import open_resources
 from mill_common.sentry import init_sentry
@@ -25,9 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     what.add_argument("--run", metavar="NAME", choices=sorted(SWEEPS), help="do one schedule now: " + ", ".join(SWEEPS))
     asked = parser.parse_args(arguments)
     settings = Settings()
-    if asked.once or asked.run:
-        return _do(settings, asked.run)
-    serve("watchdog", watchdog, settings)
+    try:
+        if asked.once or asked.run:
+            return _do(settings, asked.run)
+        serve("watchdog", watchdog, settings)
+    except MillError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
     return 0
 
 

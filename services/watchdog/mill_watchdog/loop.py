@@ -1,4 +1,4 @@
-"""The loops that repair the queue and keep the schedules."""
+"""The loops that repair the queue, keep the schedules and tell operators."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mill_common.errors import MillError
 from mill_common.metrics.instruments import LEASES_EXPIRED, SWEEPS, WAKE_UPS_RESENT
 from mill_common.resources import Resources
 from mill_common.runs import Result, add_to_hour
+from mill_watchdog.alerts import Alerts
 from mill_watchdog.contact import Contact
 from mill_watchdog.scheduler import Scheduler
 from mill_watchdog.schedules import REPAIRS
@@ -26,8 +27,9 @@ log = structlog.get_logger(__name__)
 class Watchdog:
     """Every `sweep_s` seconds: take tasks from dead workers, send lost wake-ups again, do what is due.
 
-    Any number may run at once. What one of them has mended, the others no longer find. Repairs, schedules and
-    webhooks have threads of their own, because a sweep that takes an hour must not keep a dead worker's task waiting.
+    Any number may run at once. What one of them has mended, the others no longer find. Repairs, schedules, rules,
+    notices and webhooks have threads of their own, because a sweep that takes an hour must not keep a dead worker's
+    task waiting.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -38,7 +40,13 @@ class Watchdog:
         self._contact = Contact(resources.database, lease_s=settings.lease_s, sweep_s=settings.sweep_s)
         self._scheduler = Scheduler(resources, self._stopping)
         self._deliverer = Deliverer(resources)
-        loops = {"watchdog": self.repair, "schedules": self.keep_schedules}
+        self._alerts = Alerts(resources)
+        loops = {
+            "watchdog": self.repair,
+            "schedules": self.keep_schedules,
+            "alerts": self._alerts.tick,
+            "notices": self._alerts.tell,
+        }
         self._threads = [
             threading.Thread(target=self._forever, args=(work,), name=name, daemon=True) for name, work in loops.items()
         ]

@@ -15,6 +15,7 @@ from mill_common.resources import Resources
 from mill_common.runs import Result, Run, RunClaim, begin_now, do, due, fire, register, take_over
 from mill_common.runs.ledger import now
 from mill_common.worker.runner import worker_name
+from mill_watchdog.checkins import checked_in
 from mill_watchdog.cron import Cron
 from mill_watchdog.schedules import SWEEPS, Sweep
 
@@ -85,7 +86,8 @@ class Scheduler:
             return self._sweeps[claim.schedule].work(self._resources, run)
 
         times = {"lease_s": self._settings.lease_s, "heartbeat_s": self._settings.heartbeat_s}
-        with RUN_SECONDS.labels(claim.schedule).time():
+        beginning = checked_in(self._database, claim, self._cron(self._sweeps[claim.schedule]))
+        with RUN_SECONDS.labels(claim.schedule).time(), beginning:
             result = do(self._database, claim, work, **times, stopping=self._stopping)
         RUNS.labels(claim.schedule, "failed" if result is None else "completed").inc()
         return result

@@ -9,6 +9,7 @@ from mill_common.cleanup import delete_old_jobs, fail_stuck_jobs
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
 from mill_common.speed_survey import measure_speeds
+from mill_watchdog.alerts import prune_alerts
 from mill_watchdog.orphans import delete_orphans
 from mill_watchdog.samples import drop_old_samples
 from mill_watchdog.uploads import expire_uploads
@@ -36,5 +37,6 @@ SWEEPS = {
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
         Sweep("old_webhooks", "15 4 * * *", forget_webhooks),
         Sweep("old_samples", "20 * * * *", drop_old_samples),
+        Sweep("old_alerts", "*/10 * * * *", prune_alerts),
     )
 }

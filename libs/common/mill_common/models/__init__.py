@@ -1,5 +1,15 @@
 """The rows. Sizes are bytes, times are UTC."""
 
+from mill_common.models.alerts import (
+    Alert,
+    AlertGroup,
+    AlertLevel,
+    AlertNotice,
+    AlertSilence,
+    AlertStatus,
+    AlertTurn,
+    NoticeStatus,
+)
 from mill_common.models.attempts import Attempt, Outcome
 from mill_common.models.audit import AuditEntry, AuditOutcome
 from mill_common.models.jobs import Job
@@ -17,12 +27,20 @@ from mill_common.models.usage import Usage
 from mill_common.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "Alert",
+    "AlertGroup",
+    "AlertLevel",
+    "AlertNotice",
+    "AlertSilence",
+    "AlertStatus",
+    "AlertTurn",
     "ApiKey",
     "Attempt",
     "AuditEntry",
     "AuditOutcome",
     "Job",
     "JobLabel",
+    "NoticeStatus",
     "Outcome",
     "Output",
     "Owner",

@@ -28,8 +28,11 @@ class Attempt(SQLModel, table=True):
     """One claim of a task and what came of it."""
 
     __tablename__ = "attempt"
-    # Attempts are written in the order of their beginnings, so that an index of blocks finds the last hour at no cost.
-    __table_args__ = (sa.Index("ix_attempt_started", "started_at", postgresql_using="brin"),)
+    __table_args__ = (
+        # Written in the order of their beginnings: an index of blocks finds the last hour at no cost.
+        sa.Index("ix_attempt_started", "started_at", postgresql_using="brin"),
+        sa.Index("ix_attempt_ended", "ended_at", "outcome"),
+    )
 
     task_id: UUID = Field(foreign_key="task.id", primary_key=True, ondelete="CASCADE")
     epoch: int = Field(primary_key=True)

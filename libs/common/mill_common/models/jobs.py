@@ -74,6 +74,7 @@ class Job(SQLModel, table=True):
     error_code: str | None = Field(default=None, max_length=64)
     error_message: str | None = Field(default=None, max_length=2000)
     failed_task: str | None = Field(default=None, max_length=64)
+    trace: dict[str, str] | None = Field(default=None, sa_type=JSON)  # headers of the trace it was handed in under
     cancel_requested_at: datetime | None = time_column()
     created_at: datetime = time_column(now=True)
     started_at: datetime | None = time_column()

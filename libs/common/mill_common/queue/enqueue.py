@@ -14,6 +14,7 @@ from mill_common.models import Job, Task, TaskNeed
 from mill_common.queue.policy import Policy
 from mill_common.queue.rows import LockedJob, release_unblocked
 from mill_common.queue.types import NewTask
+from mill_common.tracing import trace_headers
 
 HIGHEST_PRIORITY = 9
 PROBE = NewTask(name="probe", kind="probe", weight=1.0)
@@ -26,6 +27,7 @@ def enqueue_job(session: Session, job: Job, policy: Policy, limits: Mapping[str,
     A source that is only a URL yet is fetched first; a probe then plans everything else. Both are given `limits`, what
     the owner's sources may be.
     """
+    job.trace = job.trace or trace_headers()
     session.add(job)
     session.flush()
     tasks = [PROBE] if job.source_key else [FETCH, replace(PROBE, needs=["fetch"])]

@@ -23,6 +23,7 @@ from mill_common.queue.rows import claimable_queues
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.queue.wakeups import overdue_wakeups
 from mill_common.states import TaskStatus
+from mill_common.tracing import taken_back
 
 T = TypeVar("T")
 
@@ -107,7 +108,9 @@ class TaskQueue:
         """Take every task whose lease has run out from its worker. Returns how many."""
         reaped = 0
         while step := self.database.run(lambda session: reap(session, self.policy)):
-            reaped += step
+            for task in step:
+                taken_back(self.database, task.job_id, task.task_id, died=task.died)
+            reaped += len(step)
         return reaped
 
     def fail_overdue(self) -> int:

@@ -20,6 +20,7 @@ def _said(status: TaskStatus) -> ColumnElement[str]:
 
 _CLAIMABLE = [_said(status) for status in sorted(CLAIMABLE)]  # in the order in which the indexes name them
 _RUNNING = _said(TaskStatus.RUNNING)
+_FAILED = _said(TaskStatus.FAILED)
 
 
 def claimable(task: Any = Task) -> ColumnElement[bool]:
@@ -30,3 +31,8 @@ def claimable(task: Any = Task) -> ColumnElement[bool]:
 def running(task: Any = Task) -> ColumnElement[bool]:
     """Whether a worker holds the task."""
     return col(task.status) == _RUNNING
+
+
+def dead(task: Any = Task) -> ColumnElement[bool]:
+    """Whether the task is a dead letter."""
+    return col(task.status) == _FAILED

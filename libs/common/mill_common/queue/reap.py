@@ -6,10 +6,12 @@ dead letter is looked at by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, Update, case, cast, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, String, Update, case, cast, literal, or_, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
@@ -24,47 +26,46 @@ HEARTBEAT_TIMEOUT = "HEARTBEAT_TIMEOUT"
 AT_ONCE = 10_000
 
 
-def reap(session: Session, policy: Policy, *, limit: int = AT_ONCE) -> int:
+@dataclass(frozen=True)
+class Reaped:
+    """A task that was taken from its worker."""
+
+    job_id: UUID
+    task_id: UUID
+    died: bool  # it is a dead letter now
+
+
+def reap(session: Session, policy: Policy, *, limit: int = AT_ONCE) -> list[Reaped]:
     """Take up to `limit` tasks whose leases have run out from their workers, and count a crash of each.
 
     A task whose job somebody holds is left to the next sweep, so that nobody, however frozen, can make it wait.
-    Returns how many were taken.
     """
     on_postgres = session.connection().dialect.name == "postgresql"
-    taken = _in_one(session, policy, limit) if on_postgres else _in_steps(session, policy, limit)
-    for job_id in taken:
-        if job_id is not None:
-            _follow(session, job_id)
-    return sum(taken.values())
+    rows = (_in_one if on_postgres else _in_steps)(session, policy, limit)
+    for job_id in {row.job_id for row in rows if row.status is TaskStatus.FAILED or row.job_waits}:
+        _follow(session, job_id)
+    return [Reaped(row.job_id, row.id, row.status is TaskStatus.FAILED) for row in rows]
 
 
-Taken = dict[UUID | None, int]  # how many tasks of each job that must follow, and of all others together
+Rows = Sequence[Row[UUID, UUID, TaskStatus, bool]]
 
 
-def _in_one(session: Session, policy: Policy, limit: int) -> Taken:
+def _in_one(session: Session, policy: Policy, limit: int) -> Rows:
     dead = _dead(limit).cte("dead")
     taken = _take(select(dead.c.id), policy).cte("taken")
     closed = _close(taken.c, policy).cte("closed")
-    job = case((or_(taken.c.status == TaskStatus.FAILED, col(Job.status) == JobStatus.QUEUED), taken.c.job_id))
-    counted = select(job, func.count()).select_from(taken).join(Job, col(Job.id) == taken.c.job_id).group_by(job)
-    return {row[0]: row[1] for row in session.connection().execute(counted.add_cte(closed))}
+    waits = (col(Job.status) == JobStatus.QUEUED).label("job_waits")
+    rows = select(taken.c.id, taken.c.job_id, taken.c.status, waits).join(Job, col(Job.id) == taken.c.job_id)
+    return session.connection().execute(rows.add_cte(closed)).all()
 
 
-def _in_steps(session: Session, policy: Policy, limit: int) -> Taken:
-    rows = session.connection().execute(_take(_dead(limit), policy)).all()
-    close = _close(Task, policy).where(col(Task.id).in_([row.id for row in rows]))
-    session.connection().execute(close)
-    follow = {row.job_id for row in rows if row.status is TaskStatus.FAILED}
-    follow |= {row.job_id for row in rows if _waits(session, row.job_id)}
-    taken: Taken = {}
-    for row in rows:
-        job = row.job_id if row.job_id in follow else None
-        taken[job] = taken.get(job, 0) + 1
-    return taken
-
-
-def _waits(session: Session, job_id: UUID) -> bool:
-    return session.scalar(select(col(Job.status)).where(col(Job.id) == job_id)) is JobStatus.QUEUED
+def _in_steps(session: Session, policy: Policy, limit: int) -> Rows:
+    taken = [row.id for row in session.connection().execute(_take(_dead(limit), policy))]
+    this = col(Task.id).in_(taken)
+    session.connection().execute(_close(Task, policy).where(this))
+    waits = (col(Job.status) == JobStatus.QUEUED).label("job_waits")
+    rows = select(col(Task.id), col(Task.job_id), col(Task.status), waits).join(Job, col(Job.id) == col(Task.job_id))
+    return session.connection().execute(rows.where(this)).all()
 
 
 def _dead(limit: int) -> Select[Any]:

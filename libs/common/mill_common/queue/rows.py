@@ -28,6 +28,7 @@ from mill_common.queue.share import next_share
 from mill_common.queue.text import storable
 from mill_common.queue.types import Claim
 from mill_common.states import JOB_ENDED, JobStatus, TaskStatus, roll_up
+from mill_common.tracing import published
 
 
 @dataclass(kw_only=True)
@@ -121,6 +122,7 @@ def queue_tasks(session: Session, tasks: Sequence[Task], policy: Policy) -> froz
     session.connection().execute(
         queued, [{"queued_id": task.id, "queued_share": next(shares[task.queue])} for task in tasks]
     )
+    published(tasks)
     return queues
 
 

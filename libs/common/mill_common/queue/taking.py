@@ -19,11 +19,11 @@ BY_AGE = (col(Task.job_id), col(Task.id))
 TAKEN = (
     *(col(Task.id), col(Task.job_id), col(Task.owner_id), col(Task.epoch), col(Task.worker), col(Task.share)),
     *(col(Task.name), col(Task.kind), col(Task.queue), col(Task.params), col(Task.lease_until)),
-    *(col(Task.attempts), col(Task.max_attempts)),
+    *(col(Task.attempts), col(Task.max_attempts), col(Task.started_at), col(Task.run_after)),
 )
 JOB_FACTS = (
     *(col(Job.spec), col(Job.filename), col(Job.source_key), col(Job.source_url)),
-    *(col(Job.source_size), col(Job.source_sha256), col(Job.media)),
+    *(col(Job.source_size), col(Job.source_sha256), col(Job.media), col(Job.trace)),
 )
 
 
@@ -72,6 +72,7 @@ def claim_of(task: Row[Any], job: Row[Any]) -> Claim:
             source_size=job.source_size,
             media=job.media,
             source_sha256=job.source_sha256,
+            trace=job.trace,
         ),
         name=task.name,
         kind=task.kind,
@@ -80,4 +81,5 @@ def claim_of(task: Row[Any], job: Row[Any]) -> Claim:
         attempts=task.attempts,
         max_attempts=task.max_attempts,
         lease_until=task.lease_until,
+        waited_s=(task.started_at - task.run_after).total_seconds(),
     )

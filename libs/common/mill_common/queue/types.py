@@ -94,6 +94,7 @@ class JobFacts:
     source_size: int | None
     media: Mapping[str, Any] | None
     source_sha256: str | None = None  # as far as it is known
+    trace: Mapping[str, str] | None = None  # headers that continue the trace it was handed in under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,3 +112,4 @@ class Claim:
     attempts: int
     max_attempts: int
     lease_until: datetime
+    waited_s: float = 0.0  # since it was due

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import sentry_sdk
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -82,6 +83,7 @@ def _end(database: Database, run: Run, error: Exception) -> None:
     said = error.message if isinstance(error, MillError) else type(error).__name__
     if not isinstance(error, MillError | SQLAlchemyError):
         log.error("run_crashed", schedule=run.claim.schedule, exc_info=error)
+        sentry_sdk.capture_exception(error)
     else:
         log.warning("run_failed", schedule=run.claim.schedule, error=said)
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import sentry_sdk
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from mill_common.errors import LeaseLost, MillError, PermanentError, ShuttingDown, Stopped, TaskCancelled
 from mill_common.queue import NewOutput, TaskQueue
+from mill_common.states import TaskStatus
 from mill_common.storage import ObjectStore
+from mill_common.tracing import dead_letter
 from mill_common.worker.context import Handler
 from mill_common.worker.running import RunningTask
 
@@ -95,7 +96,8 @@ def _release(task: RunningTask, queue: TaskQueue) -> Stopped:
 def _record_failure(task: RunningTask, error: Exception, queue: TaskQueue) -> bool:
     """Whether the failure was written."""
     try:
-        queue.fail(task.claim, error, task.spent)
+        if queue.fail(task.claim, error, task.spent) is TaskStatus.FAILED:
+            dead_letter(error)  # not each attempt: what a retry mends is nobody's concern
     except Stopped as reason:
         _put_down(task, reason, queue)
         return False
@@ -110,7 +112,6 @@ def _report(error: Exception) -> None:
         log.warning("task_failed", code=error.code, message=error.message)
         return
     log.error("task_crashed", exc_info=error)
-    sentry_sdk.capture_exception(error)
 
 
 def _attempt_keys(store: ObjectStore, task: RunningTask) -> list[str]:

@@ -19,6 +19,8 @@ from mill_common.metrics.instruments import CLAIM_SECONDS
 from mill_common.queue import Claim, TaskQueue
 from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
+from mill_common.tracing import process
+from mill_common.vitals import vitals
 from mill_common.worker.attempt import attempt
 from mill_common.worker.beats import Beats
 from mill_common.worker.context import Handler
@@ -79,6 +81,7 @@ class Runner:
             slots=slots,
             heartbeat_s=settings.heartbeat_s,
             capability=capability,
+            vitals=lambda: vitals([settings.scratch]),
         )
         self._free = threading.Semaphore(slots)
         self.idle = threading.Event()  # set while a slot waits for work
@@ -216,7 +219,7 @@ class Runner:
         telling = Telling(task)
         try:
             with structlog.contextvars.bound_contextvars(**named(claim)):
-                error = attempt(task, self._handlers.get(claim.kind), self._queue, self._store)
+                error = process(claim, lambda: attempt(task, self._handlers.get(claim.kind), self._queue, self._store))
                 telling.ended(error)
         finally:
             with self._lock:

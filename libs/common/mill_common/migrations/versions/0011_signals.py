@@ -7,10 +7,9 @@ from sqlalchemy.dialects import postgresql
 from mill_common.clock import UtcDateTime
 
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
-FAILED = sa.text("status = 'failed'")
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:
@@ -37,20 +36,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_runtime_setting")),
     )
     op.add_column("worker", sa.Column("health", JSON, nullable=True))
-    op.create_index(
-        "ix_task_failed",
-        "task",
-        ["queue", "finished_at"],
-        unique=False,
-        postgresql_where=FAILED,
-        sqlite_where=FAILED,
-    )
     op.create_index("ix_attempt_started", "attempt", ["started_at"], unique=False, postgresql_using="brin")
 
 
 def downgrade() -> None:
     op.drop_index("ix_attempt_started", table_name="attempt")
-    op.drop_index("ix_task_failed", table_name="task")
     op.drop_column("worker", "health")
     op.drop_table("runtime_setting")
     op.drop_table("system_sample")

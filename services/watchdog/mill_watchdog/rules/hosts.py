@@ -1,0 +1,88 @@
+"""Hosts that are too busy or too full, as their workers and the watchdog say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from mill_common.alerts import Finding, Rule, View
+from mill_common.models import AlertLevel
+from mill_common.settings import Settings
+
+
+class _Share(Rule):
+    """A share in percent that is above a threshold; each host by itself."""
+
+    vital: ClassVar[str]
+    title: ClassVar[str]
+
+    def find(self, view: View) -> Iterator[Finding]:
+        """One for each host."""
+        warning, critical = self.threshold(view.settings), view.settings.alert_critical_percent
+        for host, percent in sorted(self._shares(view).items()):
+            if percent > warning:
+                yield Finding(
+                    level=AlertLevel.CRITICAL if percent > critical else AlertLevel.WARNING,
+                    title=self.title,
+                    message=f"{self.title} on {host}: {percent:.1f} %, more than {warning:g} %.",
+                    labels={"host": host},
+                    details={"percent": percent, "threshold_percent": warning},
+                )
+
+    def threshold(self, settings: Settings) -> float:
+        """The share from which on it is told, in percent."""
+        raise NotImplementedError
+
+    def _shares(self, view: View) -> dict[str, float]:
+        said = [(worker.host, worker.vitals or {}) for worker in view.workers]
+        said.append((view.surroundings.host, view.surroundings.vitals))
+        shares: dict[str, float] = {}
+        for host, vitals in said:
+            # Two workers of one host may keep their scratch on different disks.
+            if (percent := vitals.get(self.vital)) is not None:
+                shares[host] = max(percent, shares.get(host, 0.0)) if self.vital == "disk" else percent
+        return shares
+
+
+class Cpu(_Share):
+    """The processors have been busy for a while."""
+
+    type = "cpu"
+    vital = "cpu"
+    title = "High CPU usage"
+
+    def for_s(self, settings: Settings) -> float:
+        """An encode is allowed to take everything for a while."""
+        return settings.alert_host_for_s
+
+    def threshold(self, settings: Settings) -> float:
+        """`alert_cpu_percent`."""
+        return settings.alert_cpu_percent
+
+
+class Memory(_Share):
+    """Memory runs short."""
+
+    type = "memory"
+    vital = "memory"
+    title = "High memory usage"
+
+    def for_s(self, settings: Settings) -> float:
+        """As for processors."""
+        return settings.alert_host_for_s
+
+    def threshold(self, settings: Settings) -> float:
+        """`alert_memory_percent`."""
+        return settings.alert_memory_percent
+
+
+class Disk(_Share):
+    """A disk that scratch or data lie on is nearly full."""
+
+    type = "disk"
+    vital = "disk"
+    title = "High disk usage"
+
+    def threshold(self, settings: Settings) -> float:
+        """`alert_disk_percent`."""
+        return settings.alert_disk_percent
