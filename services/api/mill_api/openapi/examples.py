@@ -98,7 +98,7 @@ def _object(schema: Json, schemas: Json, name: str) -> Json:
         # An optional field is shown where it takes a name's value; the rest speaks for itself.
         if field in required or (field in _NAMED and "default" not in schema)
     }
-    if not shown and schema.get("minProperties"):
+    if not shown and schema.get("minProperties") and "properties" in schema:
         field, each = next(iter(schema["properties"].items()))
         shown = {field: example_of(each, schemas, field)}
     extra = schema.get("additionalProperties")
