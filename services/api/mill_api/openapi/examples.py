@@ -27,6 +27,7 @@ _NAMED: Json = {
     "from_date": "2026-03-01",
     "key": "mill_7Qm2xR9a_…",
     "language": "en",
+    "matchers": {"type": "queue_*"},
     "name": "clip",
     "object_key": "incoming/ada/clip.mp4",
     "owner": "ada",
