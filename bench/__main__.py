@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import alerts, api, clips, job, queue, signals, transcription, upload, watchers, webhooks
+from bench import admin, alerts, api, clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -18,6 +18,7 @@ BENCHES = {
     "watchers": watchers.run,
     "webhooks": webhooks.run,
     "queue": queue.run,
+    "admin": admin.run,
     "signals": signals.run,
     "alerts": alerts.run,
 }

@@ -57,19 +57,19 @@ INSERT INTO attempt (task_id, epoch, worker, started_at, ended_at, outcome, cpu_
 
 def run(folder: Path) -> list[Result]:
     """Times as a client sees them, in milliseconds, of a gateway on a loaded PostgreSQL."""
-    with _postgres(folder) as url:
-        _fill(url)
-        with _gateway(folder, url) as client:
+    with roomy_postgres(folder) as url:
+        fill(url)
+        with gateway(folder, url) as client:
             return _measure(client)
 
 
 def _measure(client: httpx.Client) -> list[Result]:
     load = f"{JOBS:,} jobs and {6 * JOBS:,} tasks"
     times = {
-        "health_p95": (_p95(lambda: client.get("/health")), 10.0),
-        "livez_p95": (_p95(lambda: client.get("/livez")), 10.0),
-        "health_detailed_cached_p95": (_p95(lambda: client.get("/health/detailed")), 10.0),
-        "metrics_p95": (_p95(lambda: client.get("/metrics"), rounds=12, pause_s=5.1), 50.0),
+        "health_p95": (p95(lambda: client.get("/health")), 10.0),
+        "livez_p95": (p95(lambda: client.get("/livez")), 10.0),
+        "health_detailed_cached_p95": (p95(lambda: client.get("/health/detailed")), 10.0),
+        "metrics_p95": (p95(lambda: client.get("/metrics"), rounds=12, pause_s=5.1), 50.0),
     }
     fresh_ms = statistics.median(_fresh(client) for _ in range(5))
     times["health_detailed_fresh"] = (fresh_ms, 200.0)
@@ -86,7 +86,8 @@ def _fresh(client: httpx.Client) -> float:
         time.sleep(0.1)
 
 
-def _p95(ask: Callable[[], httpx.Response], rounds: int = ROUNDS, pause_s: float = 0.0) -> float:
+def p95(ask: Callable[[], httpx.Response], rounds: int = ROUNDS, pause_s: float = 0.0) -> float:
+    """The 95th percentile of what an answer takes, in milliseconds."""
     taken: list[float] = []
     ask()
     for _ in range(rounds):
@@ -98,7 +99,8 @@ def _p95(ask: Callable[[], httpx.Response], rounds: int = ROUNDS, pause_s: float
     return statistics.quantiles(taken, n=20)[-1]
 
 
-def _fill(url: str) -> None:
+def fill(url: str) -> None:
+    """Load the jobs, tasks and attempts."""
     with closing(Database(url)) as database:
         migrate(database)
         connection = database.engine.raw_connection()
@@ -112,7 +114,8 @@ def _fill(url: str) -> None:
 
 
 @contextmanager
-def _gateway(folder: Path, url: str) -> Iterator[httpx.Client]:
+def gateway(folder: Path, url: str, **settings: str) -> Iterator[httpx.Client]:
+    """An API of its own on that database, and somebody with its admin key."""
     port = free_port()
     environment = {
         **os.environ,
@@ -121,6 +124,7 @@ def _gateway(folder: Path, url: str) -> Iterator[httpx.Client]:
         "MILL_ADMIN_KEY": KEY,
         "MILL_HEALTH_CACHE_S": "4",
         "MILL_SCRATCH_FREE_BYTES": "0",
+        **settings,
     }
     with (folder / "api.log").open("wb") as log:
         child = subprocess.Popen(
@@ -146,7 +150,8 @@ def _await(client: httpx.Client, child: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[str]:
+def roomy_postgres(folder: Path) -> Iterator[str]:
+    """A server with room for the load."""
     needed = 6 * JOBS * 1200  # bytes, with indexes
     if shutil.disk_usage(folder).free < needed or psutil.virtual_memory().available < 2**30:
         raise RuntimeError("not enough room: set MILL_BENCH_JOBS to less")

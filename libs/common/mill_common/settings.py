@@ -86,6 +86,11 @@ class Settings(BaseSettings):
 
     # API
     admin_key: SecretStr | None = None
+    admin_user: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")  # made with the password below
+    admin_password: SecretStr | None = Field(default=None, min_length=12, max_length=1024)
+    access_token_s: int = Field(default=900, gt=0, le=86400)  # how long a person's access token does
+    refresh_token_s: int = Field(default=14 * 86400, gt=0)  # unused for so long, a person's session ends
+    admin_stats_s: float = Field(default=15.0, gt=0)  # how long administrators' figures are given again
     signing_key: SecretStr | None = None  # made once and kept in `data_dir` if unset
     link_expires_s: int = Field(default=3600, gt=0)
     player_origins: str = "*"  # pages that may play, comma-separated; named ones may send the stream's cookie
@@ -102,6 +107,8 @@ class Settings(BaseSettings):
     rate_admin_cleanup: str = Field(default="10/hour", pattern=RATE)
     rate_admin_stats: str = Field(default="100/hour", pattern=RATE)
     rate_admin_jobs: str = Field(default="500/hour", pattern=RATE)
+    rate_login: str = Field(default="10/15 minutes", pattern=RATE)  # attempts to sign in as one user
+    rate_login_address: str = Field(default="60/15 minutes", pattern=RATE)  # attempts to sign in from one address
     rate_signed: str = Field(default="6000/minute", pattern=RATE)  # an address with signed links and streams
     rate_stranger: str = Field(default="120/minute", pattern=RATE)  # an address without a valid key
 

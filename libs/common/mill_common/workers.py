@@ -22,8 +22,17 @@ class WorkerState(StrEnum):
     STOPPED = "stopped"
 
 
+class WorkerWish(StrEnum):
+    """What an operator wants of a worker."""
+
+    PAUSE = "pause"
+    DRAIN = "drain"
+
+
 class Worker(SQLModel, table=True):
-    """A worker process on one queue. Only the worker itself writes it; what it runs is said by the tasks' rows.
+    """A worker process on one queue. Only the worker itself writes it, but for `wish`.
+
+    What it runs is said by the tasks' rows.
 
     A worker that was killed leaves its row open. Its `heartbeat_at` tells.
     """
@@ -42,6 +51,7 @@ class Worker(SQLModel, table=True):
     slots: int
     state: WorkerState = Field(default=WorkerState.RUNNING, sa_type=by_value(WorkerState))
     reason: str | None = Field(default=None, max_length=255)
+    wish: WorkerWish | None = Field(default=None, sa_type=by_value(WorkerWish))  # an operator's; read, not written
     health: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # status and message by tool, at its last checkup
     started_at: datetime = time_column(now=True)
     heartbeat_at: datetime = time_column(now=True)

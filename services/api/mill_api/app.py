@@ -17,7 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mill_api.auth import Caller, Forbidden, Unauthenticated
+from mill_api.admin.cache import Cache
+from mill_api.audit import Auditing
+from mill_api.auth import Forbidden, Unauthenticated
+from mill_api.callers import Caller
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
 from mill_api.known_callers import KnownCallers
@@ -39,8 +42,8 @@ from mill_common.signs import Signs, signs_of
 UPLOAD_SLOTS = 64  # threads for bodies on their way to storage, apart from those for everything else
 DESCRIPTION = """A video in; streaming renditions, audio, thumbnails and a transcript out.
 
-Every request but those for health, streams and signed objects carries `X-API-Key`. Errors are problem documents
-(RFC 9457) with a stable `code`."""
+Every request but those for health, streams and signed objects carries `X-API-Key`, or a person's
+`Authorization: Bearer`. Errors are problem documents (RFC 9457) with a stable `code`."""
 
 
 def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
@@ -48,7 +51,7 @@ def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
     served = endpoints()
     app = Starlette(
         routes=[*(_route(endpoint, resources.settings) for endpoint in served), *docs_routes(describe(served))],
-        middleware=[Middleware(Traced), Middleware(Metering), Middleware(CommonHeaders)],
+        middleware=[Middleware(Traced), Middleware(Metering), Middleware(CommonHeaders), Middleware(Auditing)],
         exception_handlers={
             MillError: of_mill_error,
             HTTPException: of_http_exception,
@@ -61,6 +64,7 @@ def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
     app.state.signer = Signer.from_settings(resources.settings)
     app.state.digests = Digests()
     app.state.known_callers = KnownCallers[Caller]()
+    app.state.figures = Cache(resources.settings.admin_stats_s)
     app.state.rate_limits = RateLimits(resources.settings)
     app.state.hub = Hub(resources.database)
     app.state.meter = Meter(resources.database, resources.settings.usage_flush_s)
@@ -92,8 +96,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 def _route(endpoint: Endpoint, settings: Settings) -> Route:
-    is_signed = all(operation.scope is None or operation.ticket for operation in endpoint.operations.values())
-    if not is_signed or endpoint.operations["GET"].limited_as is Rate.UNLIMITED:
+    of_players = {Rate.SIGNED, Rate.READ}
+    is_signed = all(
+        (operation.scope is None or operation.ticket) and operation.limited_as in of_players
+        for operation in endpoint.operations.values()
+    )
+    if not is_signed:
         return Route(endpoint.path, endpoint)
     # A page on any site may play and watch: the signature in the URL is what lets it. A cookie takes a named site.
     origins = [origin.strip() for origin in settings.player_origins.split(",")]

@@ -3,62 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
-from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import col, select
 from starlette.requests import Request
 
+from mill_api.callers import ADMIN, OPERATOR, VIEWER, Caller, Forbidden, Unauthenticated
 from mill_api.credentials import digest_of, is_mistyped
 from mill_api.known_callers import KnownCallers
 from mill_api.live.tickets import ALL, read_ticket
 from mill_api.openapi import Operation
+from mill_api.people.sessions import caller_with, person
 from mill_api.rate_limits import Rate, RateLimited, of_address
 from mill_api.resources import resources, signer
 from mill_common.clock import db_now
 from mill_common.database import Database
-from mill_common.errors import MillError, PermanentError
+from mill_common.errors import MillError
 from mill_common.models import ApiKey
 
-ADMIN = "admin"
 USED_EVERY_S = 60.0  # how closely `last_used_at` is kept
 
-
-class Unauthenticated(PermanentError):
-    """A valid API key is needed in X-API-Key."""
-
-    code = "unauthenticated"
-    status = 401
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="mediamill"'}
-
-
-class Forbidden(PermanentError):
-    """The key does not allow this."""
-
-    code = "forbidden"
-    status = 403
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who a request comes from."""
-
-    owner_id: str
-    key_id: UUID
-    scopes: frozenset[str]
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether the key holds the scope `admin`, which includes every other."""
-        return ADMIN in self.scopes
-
-    def may(self, scope: str | None) -> bool:
-        """Whether the key holds a scope: itself, `jobs` for `jobs:read`, or `admin`."""
-        return scope is None or self.is_admin or not self.scopes.isdisjoint({scope, scope.partition(":")[0]})
+__all__ = [
+    "ADMIN",
+    "OPERATOR",
+    "VIEWER",
+    "Caller",
+    "Forbidden",
+    "Unauthenticated",
+    "address_of",
+    "authorise",
+    "caller",
+    "limit",
+]
 
 
 def authorise(request: Request, operation: Operation) -> None:
@@ -71,20 +48,21 @@ def authorise(request: Request, operation: Operation) -> None:
         SignatureInvalid: The ticket is none of ours.
         LinkExpired: The ticket's time has come.
     """
+    request.state.operation = operation
     if operation.scope is None:
-        _count(request, operation.limited_as, _address(request))
+        _count(request, operation.limited_as, address_of(request))
         return
     ticket = request.query_params.get("ticket") if operation.ticket else None
     try:
         caller = _holder(request, ticket) if ticket is not None else _identify(request)
     except MillError:
-        _count(request, Rate.STRANGER, _address(request))
+        _count(request, Rate.STRANGER, address_of(request))
         raise
     _count(request, operation.limited_as, str(caller.key_id))
     structlog.contextvars.bind_contextvars(owner=caller.owner_id)
-    if not caller.may(operation.scope):
-        raise Forbidden(f"This needs a key with the scope {operation.scope}.")
     request.state.caller = caller
+    if not caller.may(operation.scope):
+        raise Forbidden(f"This needs the scope {operation.scope}.")
 
 
 def caller(request: Request) -> Caller:
@@ -92,6 +70,15 @@ def caller(request: Request) -> Caller:
     known = request.state.caller
     assert isinstance(known, Caller)
     return known
+
+
+def limit(request: Request, rate: Rate, who: str) -> None:
+    """Count a request of `who` in one more class.
+
+    Raises:
+        RateLimited: They asked too often.
+    """
+    _count(request, rate, who)
 
 
 def _count(request: Request, rate: Rate, who: str) -> None:
@@ -104,12 +91,16 @@ def _count(request: Request, rate: Rate, who: str) -> None:
         raise RateLimited(f"The limit for {rate} is {asked}.", allowance.resets_in_s)
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Whom the request's address stands for."""
     return of_address(request.client.host) if request.client else ""
 
 
 def _identify(request: Request) -> Caller:
     key = request.headers.get("x-api-key", "")
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if not key and kind.lower() == "bearer":
+        return caller_with(resources(request).database, signer(request), token.strip())
     if not key or is_mistyped(key):
         raise Unauthenticated
     digest = digest_of(key)
@@ -128,7 +119,8 @@ def _holder(request: Request, text: str) -> Caller:
     ticket = read_ticket(signer(request), text)
     if request.path_params.get("job_id", ALL) != (str(ticket.job_id) if ticket.job_id else ALL):
         raise Forbidden("The ticket is for something else.")
-    return _caller(resources(request).database, col(ApiKey.id) == ticket.key_id)
+    database = resources(request).database
+    return person(database, ticket.key_id) or _caller(database, col(ApiKey.id) == ticket.key_id)
 
 
 def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
@@ -140,7 +132,7 @@ def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
     if is_stale:
         with database.write() as session:
             session.execute(update(ApiKey).where(col(ApiKey.id) == row.id, _is_stale()).values(last_used_at=db_now()))
-    return Caller(owner_id=row.owner_id, key_id=row.id, scopes=frozenset(row.scopes))
+    return Caller(row.owner_id, row.id, frozenset(row.scopes), f"key:{row.prefix}")
 
 
 def _valid() -> tuple[ColumnElement[bool], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mill_api.owners import ensure_admin_key
+from mill_api.people.first_admin import ensure_first_admin
 from mill_common.errors import MillError
 from mill_common.migrations import is_current
 from mill_common.resources import Resources
@@ -16,7 +17,7 @@ class SchemaOutdated(MillError):
 
 
 def prepare(resources: Resources) -> None:
-    """Make sure of an admin key.
+    """Make sure of an admin key, and of the first administrator.
 
     Raises:
         SchemaOutdated: The database has to be migrated first.
@@ -25,3 +26,4 @@ def prepare(resources: Resources) -> None:
     if not is_current(resources.database):
         raise SchemaOutdated
     ensure_admin_key(resources.database, resources.settings)
+    ensure_first_admin(resources.database, resources.settings)

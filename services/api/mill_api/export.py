@@ -38,7 +38,10 @@ FIELDS = (
 )
 PRODUCED: dict[str, Any] = {
     "text/csv": {"type": "string"},
-    "application/json": {"type": "array", "examples": [[]], "items": {"type": "object", "required": list(FIELDS)}},
+    "application/json": {
+        "type": "array",
+        "items": {"type": "object", "required": list(FIELDS), "properties": {name: {} for name in FIELDS}},
+    },
     "application/x-ndjson": {"type": "string"},
 }
 _READ: tuple[Any, ...] = (

@@ -22,12 +22,13 @@ from mill_common.queue import JobNotFound
 from mill_common.states import JobStatus
 
 Level = Literal["debug", "info", "warning", "error"]
-_SEVERITY = {"debug": 0, "info": 1, "warning": 2, "error": 3}
+SEVERITY = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 _ENDINGS: dict[Outcome, tuple[Level, str]] = {
     Outcome.COMPLETED: ("info", "The step is complete."),
     Outcome.RETRYING: ("warning", "The step failed and is tried again."),
     Outcome.FAILED: ("error", "The step failed."),
     Outcome.CANCELLED: ("warning", "The step was cancelled."),
+    Outcome.POSTPONED: ("warning", "Something that the step needs was down; it is tried again."),
     Outcome.HANDED_BACK: ("info", "The worker stopped and handed the step back."),
     Outcome.LEASE_EXPIRED: ("error", "The worker was not heard of again."),
 }
@@ -83,7 +84,7 @@ def job_log(request: Request, job_id: UUID, query: LogQuery) -> JobLog:
         job = owned_job(session, job_id, caller(request).owner_id)
         rows = session.execute(attempts_of(job_id, *COLUMNS, col(Attempt.log_tail))).all()
     kinds = {row.task: row.kind for row in rows}
-    every = [*_of_job(job), *(entry for row in rows for entry in _of_attempt(row))]
+    every = [*_of_job(job), *(entry for row in rows for entry in of_attempt(row))]
     entries = sorted((entry for entry in every if _is_wanted(entry, query, kinds)), key=lambda entry: entry.time)
     first = (query.page - 1) * query.per_page
     return JobLog(
@@ -97,7 +98,7 @@ def job_log(request: Request, job_id: UUID, query: LogQuery) -> JobLog:
 
 
 def _is_wanted(entry: LogEntry, query: LogQuery, kinds: dict[str, str]) -> bool:
-    if _SEVERITY[entry.level] < _SEVERITY[query.level]:
+    if SEVERITY[entry.level] < SEVERITY[query.level]:
         return False
     if query.task is not None and entry.task not in query.task and kinds.get(entry.task or "") not in query.task:
         return False
@@ -112,7 +113,8 @@ def _of_job(job: Job) -> Iterator[LogEntry]:
         yield _entry(job.completed_at, level, "ended", job.error_message or message, code=job.error_code)
 
 
-def _of_attempt(row: Any) -> Iterator[LogEntry]:
+def of_attempt(row: Any) -> Iterator[LogEntry]:
+    """What a row of an attempt says, the oldest entry first."""
     yield _entry(row.started_at, "info", "started", f"{row.worker} took the step.", row=row)
     for line in filter(None, map(str.strip, row.log_tail.splitlines())):
         yield _entry(row.ended_at or row.started_at, "debug", "output", line, row=row)

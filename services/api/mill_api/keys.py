@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +10,9 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 from starlette.requests import Request
 
+from mill_api.audit import record
 from mill_api.auth import ADMIN, caller
+from mill_api.callers import Scope
 from mill_api.credentials import digest_of, new_key, prefix_of
 from mill_api.fields import LINE, Owner, Time
 from mill_api.openapi import operation
@@ -20,8 +22,6 @@ from mill_api.resources import resources
 from mill_common.clock import db_now
 from mill_common.errors import PermanentError
 from mill_common.models import ApiKey
-
-Scope = Literal["admin", "jobs", "jobs:read", "jobs:write"]
 
 
 class KeyNotFound(PermanentError):
@@ -38,7 +38,7 @@ class KeyRequest(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=LINE)]
     owner: Owner | None = Field(default=None, description="Whom it acts for; the caller's own owner if absent.")
-    scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=4)
+    scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=6)
     expires_at: Time | None = None
 
 
@@ -113,6 +113,7 @@ def create_key(request: Request, body: KeyRequest) -> KeyMade:
         session.add(row)
         session.flush()
         session.refresh(row)
+        record(session, request, target=f"key:{row.prefix}", after=_told(row))
         return KeyMade(**_view(row).model_dump(), key=key)
 
 
@@ -128,7 +129,8 @@ def list_keys(request: Request) -> KeyList:
 def revoke_key(request: Request, key_id: UUID) -> None:
     """Revoke an API key. It is refused from now on; revoking it again changes nothing."""
     with resources(request).database.write() as session:
-        _revoke(session, key_id)
+        row = _revoke(session, key_id)
+        record(session, request, target=f"key:{row.prefix}", before=_told(row), after={"revoked": True})
     request.app.state.known_callers.forget()
 
 
@@ -154,23 +156,30 @@ def rotate_key(request: Request, key_id: UUID, body: Rotation) -> KeyMade:
             raise KeyRevoked
         if row.name == FROM_ENVIRONMENT:
             raise KeyFromSetting
+        before = _told(row)
         row.previous_digest = row.digest
         row.previous_until = db_now(body.overlap_seconds)  # type: ignore[assignment]  # by the database's clock
         row.digest, row.prefix = digest_of(key), prefix_of(key) or ""
         session.flush()
         session.refresh(row)
+        record(session, request, target=f"key:{row.prefix}", before=before, after=_told(row))
         made = KeyMade(**_view(row).model_dump(), key=key)
     request.app.state.known_callers.forget()
     return made
 
 
-def _revoke(session: Session, key_id: UUID) -> None:
+def _revoke(session: Session, key_id: UUID) -> ApiKey:
     row = session.get(ApiKey, key_id)
     if row is None:
         raise KeyNotFound
     session.execute(
         update(ApiKey).where(col(ApiKey.id) == key_id, col(ApiKey.revoked_at).is_(None)).values(revoked_at=db_now())
     )
+    return row
+
+
+def _told(row: ApiKey) -> dict[str, Any]:
+    return {"name": row.name, "owner": row.owner_id, "scopes": row.scopes, "prefix": row.prefix}
 
 
 def _view(row: ApiKey) -> KeyView:

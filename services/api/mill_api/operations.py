@@ -24,10 +24,13 @@ from mill_api import (
     tus,
     uploads,
 )
+from mill_api.admin.paths import admin_endpoints
 from mill_api.auth import authorise
 from mill_api.links import API
 from mill_api.live import events
+from mill_api.monitoring.paths import monitoring_endpoints
 from mill_api.openapi import Endpoint
+from mill_api.people import login as sign_in
 from mill_api.tus_headers import VERSION
 from mill_api.usage import view
 from mill_api.webhooks import deliveries
@@ -40,6 +43,9 @@ STREAM = "/stream/{job_id}/{token}/{name:path}"
 def endpoints() -> list[Endpoint]:
     """One endpoint per path; paths with fixed parts come before those that would take them too."""
     return [
+        *_people(),
+        *admin_endpoints(),
+        *monitoring_endpoints(),
         Endpoint(f"{API}/keys", authorise, get=keys.list_keys, post=keys.create_key),
         Endpoint(f"{API}/keys/{{key_id}}", authorise, delete=keys.revoke_key),
         Endpoint(f"{API}/keys/{{key_id}}/rotate", authorise, post=keys.rotate_key),
@@ -113,6 +119,16 @@ def endpoints() -> list[Endpoint]:
         Endpoint("/health/detailed", authorise, get=health.detailed_health),
         Endpoint("/livez", authorise, get=health.livez),
         Endpoint("/readyz", authorise, get=health.readyz),
+    ]
+
+
+def _people() -> list[Endpoint]:
+    return [
+        Endpoint(f"{API}/auth/login", authorise, post=sign_in.login),
+        Endpoint(f"{API}/auth/refresh", authorise, post=sign_in.refresh),
+        Endpoint(f"{API}/auth/logout", authorise, post=sign_in.logout),
+        Endpoint(f"{API}/auth/me", authorise, get=sign_in.get_me),
+        Endpoint(f"{API}/auth/password", authorise, post=sign_in.change_password),
     ]
 
 

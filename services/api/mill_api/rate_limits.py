@@ -40,6 +40,8 @@ class Rate(StrEnum):
     ADMIN_CLEANUP = "admin_cleanup"
     ADMIN_STATS = "admin_stats"
     ADMIN_JOBS = "admin_jobs"
+    LOGIN = "login"  # attempts to sign in as one user
+    LOGIN_ADDRESS = "login_address"  # and from one address
     SIGNED = "signed"  # links and streams: no key, but a signature; by address
     STRANGER = "stranger"  # neither; by address
     UNLIMITED = "unlimited"

@@ -11,10 +11,13 @@ from mill_common.models.alerts import (
     NoticeStatus,
 )
 from mill_common.models.attempts import Attempt, Outcome
+from mill_common.models.audit import AuditEntry, AuditOutcome
 from mill_common.models.jobs import Job
 from mill_common.models.labels import JobLabel
 from mill_common.models.outputs import Output
 from mill_common.models.owners import ApiKey, Owner
+from mill_common.models.pauses import PausedQueue
+from mill_common.models.people import Role, User, UserSession
 from mill_common.models.resumable import ReceivedPart, ResumableUpload
 from mill_common.models.signals import RuntimeSetting, SystemSample
 from mill_common.models.sources import JobSource
@@ -34,6 +37,8 @@ __all__ = [
     "AlertTurn",
     "ApiKey",
     "Attempt",
+    "AuditEntry",
+    "AuditOutcome",
     "Job",
     "JobLabel",
     "JobSource",
@@ -41,8 +46,10 @@ __all__ = [
     "Outcome",
     "Output",
     "Owner",
+    "PausedQueue",
     "ReceivedPart",
     "ResumableUpload",
+    "Role",
     "RuntimeSetting",
     "StepSpeed",
     "SystemSample",
@@ -50,6 +57,8 @@ __all__ = [
     "TaskNeed",
     "Upload",
     "Usage",
+    "User",
+    "UserSession",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -43,6 +43,7 @@ class Job(SQLModel, table=True):
             postgresql_where=_COLLECTED,
             sqlite_where=_COLLECTED,
         ),
+        sa.Index("ix_job_collection", "collection", "id", postgresql_where=_COLLECTED, sqlite_where=_COLLECTED),
         sa.Index("ix_job_deadline", "deadline_at", postgresql_where=_WITH_DEADLINE, sqlite_where=_WITH_DEADLINE),
         sa.Index("ix_job_completed", "completed_at", "id", postgresql_where=_ENDED, sqlite_where=_ENDED),
     )

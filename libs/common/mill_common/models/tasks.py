@@ -52,6 +52,7 @@ class Task(SQLModel, table=True):
             postgresql_where=_CLAIMABLE,
             sqlite_where=_CLAIMABLE,
         ),
+        sa.Index("ix_task_status_kind", "status", "kind"),  # small: what counts go by
         sa.Index("ix_task_wake", "wake_at", postgresql_where=_CLAIMABLE, sqlite_where=_CLAIMABLE),
         sa.Index("ix_task_running", "queue", "owner_id", postgresql_where=_RUNNING, sqlite_where=_RUNNING),
         sa.Index("ix_task_lease", "lease_until", postgresql_where=_RUNNING, sqlite_where=_RUNNING),

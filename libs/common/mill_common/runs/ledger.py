@@ -56,11 +56,13 @@ def register(session: Session, name: str, *, cron: str, timezone: str, next_at: 
 
 
 def due(session: Session) -> list[str]:
-    """The schedules whose time has come and of which no run is at work."""
+    """The schedules whose time has come, that are not paused, and of which no run is at work."""
     at_work = select(col(ScheduledRun.id)).where(
         col(ScheduledRun.schedule) == col(Schedule.name), col(ScheduledRun.status) == RunStatus.RUNNING
     )
-    names = select(col(Schedule.name)).where(col(Schedule.next_at) <= db_now(), ~at_work.exists())
+    names = select(col(Schedule.name)).where(
+        col(Schedule.next_at) <= db_now(), col(Schedule.paused_at).is_(None), ~at_work.exists()
+    )
     return list(session.scalars(names.order_by(col(Schedule.next_at))).all())
 
 

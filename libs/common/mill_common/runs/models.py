@@ -31,6 +31,7 @@ class Schedule(SQLModel, table=True):
     cron: str = Field(max_length=64)
     timezone: str = Field(max_length=64)
     next_at: datetime = time_column()
+    paused_at: datetime | None = time_column()  # by an operator: it does not fire
 
 
 class ScheduledRun(SQLModel, table=True):

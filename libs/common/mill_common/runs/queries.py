@@ -51,6 +51,7 @@ class ScheduleView:
     timezone: str | None
     next_scheduled: datetime | None
     latest: RunView | None
+    paused: bool = False  # by an operator: then there is no next run
 
 
 def active_runs(session: Session) -> list[RunView]:
@@ -142,6 +143,7 @@ def _percent(run: ScheduledRun) -> float | None:
 def _schedule(name: str, schedule: Schedule | None, latest: RunView | None) -> ScheduleView:
     if schedule is None:
         return ScheduleView(name=name, cron=None, timezone=None, next_scheduled=None, latest=latest)
-    return ScheduleView(
-        name=name, cron=schedule.cron, timezone=schedule.timezone, next_scheduled=schedule.next_at, latest=latest
-    )
+    is_paused = schedule.paused_at is not None
+    following = None if is_paused else schedule.next_at
+    rule = {"cron": schedule.cron, "timezone": schedule.timezone}
+    return ScheduleView(name=name, **rule, next_scheduled=following, latest=latest, paused=is_paused)

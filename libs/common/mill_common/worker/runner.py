@@ -30,6 +30,7 @@ from mill_common.worker.running import RunningTask
 from mill_common.worker.scratch import Scratch
 from mill_common.worker.shift import Shift
 from mill_common.worker.telling import Telling, named
+from mill_common.worker.wishes import Wishes
 from mill_common.workers import WorkerState
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,8 @@ class Runner:
         self._settings = settings
         self._shift = shift or Shift()
         self._scratch = Scratch(settings.scratch, enough=settings.scratch_free_bytes)
-        self._gate = Gate(self._scratch, settings)
+        self._wishes = Wishes(queue.database, name=self.name, queue=queue_name)
+        self._gate = Gate(self._scratch, settings, self._wishes)
         self._presence = Presence(
             queue.database,
             name=self.name,
@@ -88,6 +90,7 @@ class Runner:
         self._stopping = threading.Event()
         self._running: set[RunningTask] = set()
         self._claimed = 0
+        self._dismissed = False  # by an operator
         self._found_nothing = False  # at the last look
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=f"{service}-slot")
@@ -157,7 +160,7 @@ class Runner:
         while self._claim_next():
             pass
         self._pool.shutdown(wait=True)
-        if not self._draining.is_set():
+        if not self._draining.is_set() or self._dismissed:
             self._shift.over()
 
     def _claim_next(self) -> bool:
@@ -227,7 +230,10 @@ class Runner:
             self._wake.set()
 
     def _state(self) -> State:
+        if self._wishes.drains() and not self._draining.is_set():
+            self._dismissed = True
+            self.drain()
         if self._draining.is_set():
-            return WorkerState.DRAINING, None
+            return WorkerState.DRAINING, "drained by an operator" if self._dismissed else None
         reason = self._gate.reason()
         return (WorkerState.PAUSED if reason else WorkerState.RUNNING), reason

@@ -25,6 +25,7 @@ References = dict[tuple[type[BaseModel], Mode], Json]
 
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 _SECURITY = "ApiKey"
+_BEARER = "Bearer"
 _TICKET = "Ticket"
 EVENT_STREAM = "text/event-stream"
 _BYTES: Json = {"type": "string", "format": "binary"}
@@ -80,6 +81,7 @@ def document(
             "schemas": {name: schema for name, schema in sorted(schemas.items()) if name not in queries},
             "securitySchemes": {
                 _SECURITY: {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                _BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 _TICKET: {"type": "apiKey", "in": "query", "name": "ticket"},
             },
         },
@@ -132,7 +134,11 @@ def _security(operation: Operation) -> list[Json]:
     if operation.scope is None:
         return []
     # OpenAPI 3.1 lets any scheme name what the caller must hold.
-    return [{_SECURITY: [operation.scope]}, *([{_TICKET: []}] if operation.ticket else [])]
+    return [
+        {_SECURITY: [operation.scope]},
+        {_BEARER: [operation.scope]},
+        *([{_TICKET: []}] if operation.ticket else []),
+    ]
 
 
 def _shown(schema: Json, schemas: Json) -> Json:

@@ -28,7 +28,7 @@ _NAMED: Json = {
     "from_date": "2026-03-01",
     "key": "mill_7Qm2xR9a_…",
     "language": "en",
-    "matchers": {"level": "warning"},
+    "matchers": {"type": "queue_*"},
     "name": "clip",
     "object_key": "incoming/ada/clip.mp4",
     "owner": "ada",
@@ -100,11 +100,13 @@ def _object(schema: Json, schemas: Json, name: str) -> Json:
         # An optional field is shown where it takes a name's value; the rest speaks for itself.
         if field in required or (field in _NAMED and "default" not in schema)
     }
+    if not shown and schema.get("minProperties") and "properties" in schema:
+        field, each = next(iter(schema["properties"].items()))
+        shown = {field: example_of(each, schemas, field)}
     extra = schema.get("additionalProperties")
     if not shown and isinstance(extra, dict):
-        names = schema.get("propertyNames")
-        known = example_of(names, schemas) if names else "360p" if "$ref" in extra else "key"
-        shown = {known: example_of(extra, schemas, name)}
+        names = resolved(schema.get("propertyNames", {}), schemas).get("enum", ["360p" if "$ref" in extra else "key"])
+        shown = {names[0]: example_of(extra, schemas, name)}
     return shown
 
 
@@ -117,8 +119,9 @@ def _fits(value: Any, schema: Json, schemas: Json) -> bool:
     types = {dict: "object", str: "string", int: "integer", float: "number", list: "array"}
     choices = [resolved(choice, schemas) for choice in (schema, *schema.get("anyOf", []))]
     plain = [choice for choice in choices if value in choice.get("enum", [choice.get("const", value)])]
+    allowed = {types[type(value)], "number" if isinstance(value, int) else types[type(value)]}
     return any(
-        choice.get("type") in (types[type(value)], "number" if isinstance(value, int) else types[type(value)])
+        choice.get("type") in allowed
         and choice.get("format", "") in ("", "date", "uri", "binary")
         and (choice.get("format") != "date" or str(value).startswith("2026-"))
         for choice in plain

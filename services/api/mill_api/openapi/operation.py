@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from mill_api.callers import RUNS_THE_MILL
 from mill_api.rate_limits import Rate
 from mill_common.errors import MillError
 
@@ -101,7 +102,7 @@ class Operation:
             return self.rate
         if self.scope is None:
             return Rate.SIGNED
-        if self.scope == "admin":
+        if self.scope in RUNS_THE_MILL:
             return Rate.ADMIN
         return Rate.READ if self.scope.endswith(":read") else Rate.UPLOAD if self.tag == "uploads" else Rate.WRITE
 

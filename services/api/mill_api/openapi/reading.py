@@ -33,7 +33,7 @@ def read_path(request: Request, operation: Operation) -> dict[str, Any]:
 def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
     """The query's parameters. Of repeated ones the last counts, unless a list is asked for.
 
-    Unknown ones are ignored, unless the model forbids them.
+    Unknown ones are ignored, and repeated ones taken, unless the model forbids what it does not know.
 
     Raises:
         RequestInvalid: One is not as the model says.
@@ -43,7 +43,8 @@ def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
     values: dict[str, Any] = {name: given[name] for name in given} if forbids else {}
     for name, field in model.model_fields.items():
         if name in given:
-            values[name] = given.getlist(name) if _takes_list(field.annotation) else given[name]
+            every = given.getlist(name)
+            values[name] = every if _takes_list(field.annotation) or (forbids and len(every) > 1) else given[name]
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""What operators and administrators see of all owners' work, and do with it."""

@@ -1,0 +1,42 @@
+"""How many there are of what: the figures that statistics and lists share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+from starlette.requests import Request
+
+from mill_api.admin.cache import Aged, cache
+from mill_api.resources import resources
+from mill_common.models import Job, Task
+from mill_common.states import TaskStatus
+
+TaskCounts = Mapping[tuple[TaskStatus, str], int]
+"""Tasks by status and kind."""
+
+
+def task_counts(request: Request, collection: str | None) -> Aged[TaskCounts]:
+    """The tasks of all owners, or of one collection's jobs."""
+    database = resources(request).database
+
+    def reckon() -> TaskCounts:
+        with database.read() as session:
+            return _count(session, collection)
+
+    return cache(request).get(("tasks", collection), reckon)
+
+
+def tasks_in(collection: str) -> Any:
+    """The ids of a collection's jobs."""
+    return select(col(Job.id)).where(col(Job.collection) == collection)
+
+
+def _count(session: Session, collection: str | None) -> TaskCounts:
+    counted = select(col(Task.status), col(Task.kind), func.count())
+    if collection is not None:
+        counted = counted.where(col(Task.job_id).in_(tasks_in(collection)))
+    rows = session.execute(counted.group_by(col(Task.status), col(Task.kind))).all()
+    return {(status, kind): count for status, kind, count in rows}

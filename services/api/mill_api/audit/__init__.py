@@ -1,0 +1,6 @@
+"""What administrators did and what was refused them, in a log that is only added to."""
+
+from mill_api.audit.record import record, record_alone
+from mill_api.audit.watching import Auditing
+
+__all__ = ["Auditing", "record", "record_alone"]

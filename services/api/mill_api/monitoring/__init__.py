@@ -1,0 +1,1 @@
+"""What runs, what ran, how long it took and what went wrong."""

@@ -1,0 +1,1 @@
+"""People: users with passwords and roles, and their sessions."""
