@@ -50,9 +50,10 @@ INSERT INTO usage (owner_id, day, key_id, route, bucket, requests, errors, bytes
 SELECT 'owner' || n % 50, current_date - n / 50 % 300, gen_random_uuid(), 'GET /' || n % 7, n % 100, 1, 0, 0, 0
 FROM generate_series(1, 40000) AS n;
 INSERT INTO webhook_endpoint (id, owner_id, url, description, events, payload, secret, enabled, created_at, updated_at)
-SELECT gen_random_uuid(), 'owner' || n % 50, 'https://example.org/' || n, '', '["job.completed"]', 'small', 'whsec_x', true,
-       now(), now() FROM generate_series(1, 20000) AS n;
-INSERT INTO webhook_delivery (id, endpoint_id, job_id, event, data, status, attempts, epoch, next_at, created_at, ended_at)
+SELECT gen_random_uuid(), 'owner' || n % 50, 'https://example.org/' || n, '', '["job.completed"]', 'small', 'whsec_x',
+       true, now(), now() FROM generate_series(1, 20000) AS n;
+INSERT INTO webhook_delivery (id, endpoint_id, job_id, event, data, status, attempts, epoch, next_at, created_at,
+                              ended_at)
 SELECT gen_random_uuid(), hook.id, job.id, 'job.completed', '{}', 'delivered', 1, 1, now(), now(), now()
 FROM (SELECT id, row_number() OVER () AS n FROM webhook_endpoint) AS hook
 JOIN (SELECT id, row_number() OVER () AS n FROM job) AS job ON job.n % 20000 = hook.n - 1;
@@ -139,9 +140,15 @@ def test_no_request_reads_a_whole_table(full: tuple[Gateway, httpx.Client], path
 
 @pytest.mark.parametrize(
     "path",
-    ["usage?group_by=route", "usage?from_date=2026-01-01&to_date=2026-02-01", "webhooks", "uploads/{upload_id}"]
-    + ["webhooks/{webhook_id}", "webhooks/{webhook_id}/deliveries", "webhooks/{webhook_id}/deliveries?status=failed"]
-    + ["jobs/{job_id}/deliveries", "events/{job_id}/progress"],
+    [
+        *("usage?group_by=route", "usage?from_date=2026-01-01&to_date=2026-02-01", "uploads/{upload_id}", "webhooks"),
+        *(
+            "webhooks/{webhook_id}",
+            "webhooks/{webhook_id}/deliveries",
+            "webhooks/{webhook_id}/deliveries?status=failed",
+        ),
+        *("jobs/{job_id}/deliveries", "events/{job_id}/progress"),
+    ],
 )
 def test_no_other_route_reads_a_whole_table(full: tuple[Gateway, httpx.Client], path: str) -> None:
     gateway, client = full
