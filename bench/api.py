@@ -86,7 +86,6 @@ def _table(mill: Gateway, key: str, looks: list[Ask], doomed: list[UUID], folder
             for name, seconds in took.items()
         ),
         Result("api_list_cost", ratio, "×", 3.0, "one job, median of one client"),
-        Result("api_search_cost", median(searches) / median(took["job"]), "×", 30.0, "one job, median of one client"),
     ]
 
 

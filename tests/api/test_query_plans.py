@@ -46,6 +46,17 @@ SELECT gen_random_uuid(), job_id, id, 1, kind || '.mp4', 'rendition', id::text, 
 FROM task;
 INSERT INTO upload (id, owner_id, filename, content_type, object_key, size, created_at)
 SELECT gen_random_uuid(), 'owner' || n % 50, 'a', 'b', n::text, 1, now() FROM generate_series(1, 40000) AS n;
+INSERT INTO usage (owner_id, day, key_id, route, bucket, requests, errors, bytes_in, bytes_out)
+SELECT 'owner' || n % 50, current_date - n / 50 % 300, gen_random_uuid(), 'GET /' || n % 7, n % 100, 1, 0, 0, 0
+FROM generate_series(1, 40000) AS n;
+INSERT INTO webhook_endpoint (id, owner_id, url, description, events, payload, secret, enabled, created_at, updated_at)
+SELECT gen_random_uuid(), 'owner' || n % 50, 'https://example.org/' || n, '', '["job.completed"]', 'small', 'whsec_x',
+       true, now(), now() FROM generate_series(1, 20000) AS n;
+INSERT INTO webhook_delivery (id, endpoint_id, job_id, event, data, status, attempts, epoch, next_at, created_at,
+                              ended_at)
+SELECT gen_random_uuid(), hook.id, job.id, 'job.completed', '{}', 'delivered', 1, 1, now(), now(), now()
+FROM (SELECT id, row_number() OVER () AS n FROM webhook_endpoint) AS hook
+JOIN (SELECT id, row_number() OVER () AS n FROM job) AS job ON job.n % 20000 = hook.n - 1;
 """
 LISTS = [
     *({}, {"page": 3}, {"status": "failed"}, {"status": ["failed", "queued"]}, {"priority": [1, 2]}),
@@ -85,9 +96,10 @@ def sent(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
     statements: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "PREPARE", "EXECUTE")):
             statements.append((statement, values))
 
+    engine.dispose()  # so that what is prepared once a connection is prepared now
     event.listen(engine, "before_cursor_execute", note)
     yield statements
     event.remove(engine, "before_cursor_execute", note)
@@ -97,8 +109,16 @@ def whole_reads(engine: Engine, statements: list[tuple[str, Any]]) -> list[str]:
     """The steps of the plans that read a table from end to end; those that are small for ever may be."""
     plans = []
     with engine.connect() as connection:
+        connection.exec_driver_sql("DEALLOCATE ALL")
+        connection.info.clear()  # it is prepared again when it is needed
+        prepared = dict.fromkeys(statement for statement, _ in statements if statement.startswith("PREPARE"))
+        for statement in prepared:
+            connection.exec_driver_sql(statement)
         for statement, values in statements:
+            if statement in prepared:
+                continue
             plans += [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)]
+        connection.exec_driver_sql("DEALLOCATE ALL")
     small = ("on owner", "on api_key", "on step_speed", "on scheduled_run", "on schedule")
     return [step for step in plans if "Seq Scan" in step and not any(table in step for table in small)]
 
@@ -115,6 +135,32 @@ def test_no_request_reads_a_whole_table(full: tuple[Gateway, httpx.Client], path
             following = client.get(path, params=query | {"cursor": answer.json()["next_cursor"]})
             assert following.status_code == 200, following.text
     assert any("FROM job" in statement for statement, _ in statements)
+    assert whole_reads(engine, statements) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("usage?group_by=route", "usage?from_date=2026-01-01&to_date=2026-02-01", "uploads/{upload_id}", "webhooks"),
+        *(
+            "webhooks/{webhook_id}",
+            "webhooks/{webhook_id}/deliveries",
+            "webhooks/{webhook_id}/deliveries?status=failed",
+        ),
+        *("jobs/{job_id}/deliveries", "events/{job_id}/progress"),
+    ],
+)
+def test_no_other_route_reads_a_whole_table(full: tuple[Gateway, httpx.Client], path: str) -> None:
+    gateway, client = full
+    engine = gateway.resources.database.engine
+    with engine.connect() as connection:
+        ids = {
+            f"{table}_id": connection.exec_driver_sql(f"SELECT id FROM {name} WHERE owner_id = 'owner7'").scalar()
+            for table, name in (("job", "job"), ("upload", "upload"), ("webhook", "webhook_endpoint"))
+        }
+    with sent(engine) as statements:
+        assert client.get("/api/v1/" + path.format(**ids)).status_code == 200
+    assert statements
     assert whole_reads(engine, statements) == []
 
 
