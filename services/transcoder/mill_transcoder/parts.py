@@ -24,7 +24,7 @@ from mill_transcoder.media import MediaInfo, VideoStream
 from mill_transcoder.plan import GOP_S, Chunk
 
 FRAME_BYTES = 4  # of sound: two channels of 16 bits
-# Encoded once more and then removed: quality counts, then time, then size (docs/adr/0013).
+# Encoded once more and then removed: quality counts, then time, then size (docs/adr/0011).
 QUALITY: dict[str, Any] = {"vcodec": "libx264", "preset": "ultrafast", "crf": 14}
 Report = Callable[[float], None]
 
