@@ -48,7 +48,15 @@ def test_a_request_without_a_key_is_refused(gateway: Gateway) -> None:
     assert "ApiKey" in answer.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("key", ["nonsense", new_key(), "mill_aaaaaaaa_" + "b" * 38, "ключ-ключ-ключ-ключ".encode()])
+UNKNOWN = {
+    "no key at all": "nonsense",
+    "never made": new_key(),
+    "mistyped": "mill_aaaaaaaa_" + "b" * 38,
+    "not ASCII": "ключ-ключ-ключ-ключ".encode(),
+}
+
+
+@pytest.mark.parametrize("key", UNKNOWN.values(), ids=UNKNOWN)
 def test_an_unknown_key_is_refused(gateway: Gateway, key: str | bytes) -> None:
     answer = httpx.get(
         f"{gateway.url}/api/v1/jobs", headers=[(b"X-API-Key", key if isinstance(key, bytes) else key.encode())]
