@@ -15,7 +15,7 @@ from mill_common.models import Outcome
 from mill_common.states import TaskStatus
 
 MOMENTS = {
-    "claim": b"SKIP LOCKED",
+    "claim": b"EXECUTE mill_claim(",
     "heartbeat": b"RETURNING task.cancel_requested_at",
     "finish": b"INSERT INTO output",
 }
@@ -117,7 +117,7 @@ def test_services_wait_for_a_database_that_is_stopped(cluster: Cluster, recovery
 def test_a_claim_whose_answer_was_lost_is_made_again(cluster: Cluster, recovery: Recovery) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"SKIP LOCKED", then=b"COMMIT", after=True)
+        stop = wire.stop_at(b"EXECUTE mill_claim(", then=b"COMMIT", after=True)
         job = cluster.job()
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         with recovery:

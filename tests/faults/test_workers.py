@@ -38,7 +38,7 @@ def test_a_worker_killed_while_it_encodes_is_replaced(cluster: Cluster, recovery
 def test_a_worker_killed_before_its_claim_has_taken_nothing(cluster: Cluster, recovery: Recovery) -> None:
     job = cluster.job()
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"SKIP LOCKED")
+        stop = wire.stop_at(b"EXECUTE mill_claim(")
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         assert stop.reached.wait(WAIT_S)
         dying.kill()
@@ -56,7 +56,7 @@ def test_a_worker_killed_after_its_claim_loses_it_with_the_lease(cluster: Cluste
     cluster.start("watchdog")
     job = cluster.job()
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"SKIP LOCKED", then=b"COMMIT", after=True)
+        stop = wire.stop_at(b"EXECUTE mill_claim(", then=b"COMMIT", after=True)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         assert stop.reached.wait(WAIT_S)
         dying.kill()
