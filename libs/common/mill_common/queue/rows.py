@@ -163,11 +163,14 @@ def task_statuses(session: Session, job_id: UUID) -> frozenset[TaskStatus]:
 
 
 def roll_up_job(session: Session, job: LockedJob, statuses: frozenset[TaskStatus] | None = None) -> JobStatus:
-    """Bring the job's status in line with its tasks', and write what else has changed of it."""
+    """Bring the job's status in line with its tasks', and write what else has changed of it.
+
+    Whoever knows the tasks' `statuses` is ending a task, and raises the job's progress if it goes on.
+    """
     # A cancelled job stays cancelled, whatever its last tasks still report.
     cancelled = job.cancel_requested_at or "cancel_requested_at" in job.changes
     status = JobStatus.CANCELLED if cancelled else roll_up(statuses or task_statuses(session, job.id))
-    if not job.changes and _is_plain(job, status):
+    if statuses is not None and not job.changes and _is_plain(job, status):
         _write_plain(session, job, status)
         return status
     values = job.changes | {"status": status, "updated_at": db_now()}
