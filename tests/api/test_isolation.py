@@ -24,7 +24,7 @@ OPERATIONS = [(method, path) for path, item in DOCUMENT["paths"].items() for met
 HEADERS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Upload-Length": "4"}
 SECRET = "adas-own-film"
 # Not ids: what they name is part of something that has one.
-PLAIN = {"name", "key", "token"}
+PLAIN = {"name", "key", "token", "queue", "schedule", "owner"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ def hers(any_gateway: Gateway) -> Iterator[Things]:
         ids = {
             # The operator's, whom nobody else may ask for them.
             "alert_id": str(uuid4()),
+            "worker_id": str(uuid4()),
+            "user_id": str(uuid4()),
+            "run_id": str(uuid4()),
             "silence_id": _made(any_gateway.admin.post("/api/v1/monitoring/silences", json=silence)),
             "job_id": job_id,
             "upload_id": upload(ada, filename=f"{SECRET}.mp4"),
@@ -58,7 +61,9 @@ def hers(any_gateway: Gateway) -> Iterator[Things]:
         }
         before = _state(ada, ids)
         key = "jobs/" + httpx.URL(files[0]["url"]).path.partition("/jobs/")[2]
-        yield Things(ids, {"name": "360p.mp4", "key": key})
+        yield Things(
+            ids, {"name": "360p.mp4", "key": key, "queue": "transcode", "schedule": "old_jobs", "owner": "ada"}
+        )
         assert _state(ada, ids) == before, "somebody else changed what is Ada's"
 
 
@@ -87,7 +92,8 @@ def test_another_owners_ids_are_answered_like_ids_that_never_were(any_gateway: G
             if not _names_ids(method, path):
                 continue
             real = _ask(bob, method, path, hers.ids, {**hers.plain, "token": token})
-            unreal = _ask(bob, method, path, never, {"name": "360p.mp4", "key": "jobs/never/360p.mp4", "token": token})
+            nothing = {**hers.plain, "key": "jobs/never/360p.mp4", "owner": "nobody", "token": token}
+            unreal = _ask(bob, method, path, never, nothing)
             assert real == unreal, f"{method} {path}"
             asked += 1
     assert asked >= 30, "the document has lost its operations"

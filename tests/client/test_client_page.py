@@ -33,7 +33,7 @@ def desk(tmp_path: Path) -> Path:
 
 def test_the_first_example_takes_a_video_to_its_files(gateway: Gateway, ada_key: str, desk: Path) -> None:
     code = PYTHON[0].replace("http://127.0.0.1:8000", gateway.url).replace("the-key", ada_key)
-    with subprocess.Popen([sys.executable, "-c", code], cwd=desk, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([sys.executable, "-u", "-c", code], cwd=desk, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert float(child.stdout.readline()) < 100  # it waits by now
         Thread(target=publish, args=[gateway.resources, {"transcript.txt": b"one"}]).start()

@@ -206,7 +206,7 @@ def test_a_full_machine_is_judged_by_its_thresholds(tmp_path: Path) -> None:
     """Requirement P7: the thresholds are settings."""
     meter = CpuMeter()
     strict = Thresholds.of(Settings(data_dir=tmp_path, health_warning_percent=0.001, health_critical_percent=0.002))
-    lenient = Thresholds.of(Settings(data_dir=tmp_path, health_warning_percent=100, health_critical_percent=100))
+    lenient = Thresholds(warning=101.0, critical=101.0)  # the tests themselves may keep every core busy
     assert machine_finding(meter, tmp_path, strict).status is Status.CRITICAL
     assert machine_finding(meter, tmp_path, lenient).status is Status.HEALTHY
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from mill_api.limits import JSON_BYTES, limit_body
 from mill_api.openapi.operation import Operation
-from mill_api.problems import BodyTooLarge, MediaTypeUnsupported, NotFound, RequestInvalid
+from mill_api.problems import BodyTooLarge, Fault, MediaTypeUnsupported, NotFound, RequestInvalid
 from mill_common.errors import MillError
 
 
@@ -44,6 +44,7 @@ def read_query(request: Request, model: type[BaseModel]) -> BaseModel:
     for name, field in model.model_fields.items():
         if name in given:
             every = given.getlist(name)
+            _no_fractions(name, field.annotation, every)
             values[name] = every if _takes_list(field.annotation) or (forbids and len(every) > 1) else given[name]
     try:
         return model.model_validate(values)
@@ -87,6 +88,20 @@ async def read_body(request: Request, operation: Operation) -> BaseModel | None:
 def _kinds(function: Callable[..., Any], names: tuple[str, ...]) -> dict[str, TypeAdapter[Any]]:
     hints = get_type_hints(function)
     return {name: TypeAdapter(hints[name]) for name in names if name in hints}
+
+
+def _no_fractions(name: str, annotation: Any, values: list[str]) -> None:
+    """Refuse "5.0" where an integer is asked for: pydantic takes it, and the document does not."""
+    parts = list(_parts_of(annotation))
+    if int in parts and float not in parts and any("." in value for value in values):
+        message = "Input should be a valid integer, written without a fraction"
+        raise RequestInvalid(f"query: {message}", [Fault(loc=["query", name], message=message)])
+
+
+def _parts_of(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts_of(part)
 
 
 def _takes_list(annotation: Any) -> bool:
