@@ -154,7 +154,7 @@ def _ask(bob: httpx.Client, method: str, path: str, ids: Mapping[str, str], plai
     )
     for name, said in [("key", plain["key"]), *ids.items()]:
         text = text.replace(said, f"<{name}>")
-    return status, text
+    return status, text.replace(f"/owners/{plain['owner']}", "/owners/<owner>")
 
 
 def _body(method: str, path: str, ids: Mapping[str, str]) -> Any:
