@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from api.running import Gateway, claim, submit
+from common.counted import Counted
 from sqlalchemy import event
 
 from mill_api.live import Hub, Watcher
@@ -96,3 +97,15 @@ def test_a_look_takes_two_statements_however_many_watch(any_gateway: Gateway, wa
     assert len(statements) == 2, statements
     assert len(news) == watchers
     assert all(b'"status":"processing"' in told for told in news)
+
+
+def test_watchers_are_counted_while_they_watch(any_gateway: Gateway) -> None:
+    watching = Counted("mill_event_watchers")
+
+    async def watch() -> list[float]:
+        hub = Hub(any_gateway.resources.database)
+        with hub.watch("ada", JOB, []), hub.watch("ada", None, []):
+            both = watching.rise()
+        return [both, watching.rise()]
+
+    assert asyncio.run(watch()) == [2, 0]

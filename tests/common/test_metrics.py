@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import structlog
+from common.counted import Counted
 from common.workshop import Held, Workshop, store_text, until
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from mill_common.database import Database
 from mill_common.errors import SourceUnreadable
-from mill_common.metrics import REGISTRY
 from mill_common.metrics.rows import RowsCollector
 from mill_common.queue import TaskResult
 from mill_common.signs import signs_of
@@ -28,21 +28,6 @@ def shop(database: Database, tmp_path: Path) -> Iterator[Workshop]:
     url = database.engine.url.render_as_string(hide_password=False)
     with closing(Workshop(tmp_path, url, slow_step_s=0.001)) as shop:
         yield shop
-
-
-class Counted:
-    """How far a sample has risen since this was made."""
-
-    def __init__(self, name: str, **labels: str) -> None:
-        self._sample = (name, labels)
-        self._before = self._now()
-
-    def rise(self) -> float:
-        """By how much."""
-        return self._now() - self._before
-
-    def _now(self) -> float:
-        return REGISTRY.get_sample_value(*self._sample) or 0.0
 
 
 def _store(task: TaskContext) -> TaskResult:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receiving import receiving
 from sentry_sink import Sink, sentry_sink
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -181,6 +182,41 @@ def _is_connected(trace: list[dict[str, Any]]) -> None:
     roots = [context for context in contexts if not context.get("parent_span_id")]
     assert len(roots) == 1
     assert all(context["parent_span_id"] in known for context in contexts if context not in roots)
+
+
+def test_a_webhook_is_delivered_within_its_jobs_trace_and_its_url_stays_here(
+    services: Services, tmp_path: Path
+) -> None:
+    """A10: one trace from the request over the queue to every webhook."""
+    services._environment["MILL_WEBHOOK_NETWORKS"] = "127.0.0.0/8"
+    bad = tmp_path / FILE
+    bad.write_bytes(b"no picture at all" * 100)
+    with receiving(tmp_path) as receiver, services.client() as client:
+        client.submit(bad, webhook=receiver.url("status-202?token=hush"))
+        services.start("mill_transcoder")
+        services.start("mill_watchdog")
+        wait_for(receiver.heard)
+        [delivery] = receiver.heard()
+        assert delivery["body"]["type"] == "job.failed"
+        port = receiver.port
+        wait_for(lambda: _deliveries(services))
+        services.stop()
+    transactions = services.sink.items("transaction")
+    [sent] = _deliveries(services)
+    context = sent["contexts"]["trace"]
+    trace = [each for each in transactions if each["contexts"]["trace"]["trace_id"] == context["trace_id"]]
+    assert _services_of(trace) == {"api", "transcoder", "watchdog"}
+    _is_connected(trace)
+    assert (sent["transaction"], context["status"]) == ("webhook job.failed", "ok")
+    assert context["data"]["http.response.status_code"] == 202
+    received = b"".join(services.sink.received).replace(services.sink.dsn.encode(), b"")
+    for secret in (FILE, "Grandma", "hush", "status-202", f":{port}", "127.0.0.1", "whsec_"):
+        assert secret.encode() not in received, secret
+
+
+def _deliveries(services: Services) -> list[dict[str, Any]]:
+    found = services.sink.items("transaction")
+    return [each for each in found if each["contexts"]["trace"]["op"] == "webhook.deliver"]
 
 
 def test_a_dead_letter_is_one_event_and_a_bad_source_is_none(services: Services, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def _post(url: str, networks: str = "", resolve: Resolver = system_resolver) -> 
         id=UUID(int=1),
         epoch=1,
         endpoint_id=UUID(int=2),
+        job_id=None,
         event=WebhookEvent.TEST,
         at=datetime.now(UTC),
         data={},

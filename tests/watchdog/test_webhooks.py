@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from common.counted import Counted
 from common.desk import Desk
 from receiving import Receiver, receiving
 from sqlalchemy import select, update
@@ -127,6 +128,17 @@ def test_a_delivery_arrives_signed_and_says_what_happened(hooks: Hooks, receiver
     assert (heard["body"]["type"], heard["headers"]["content-type"]) == ("webhook.test", "application/json")
     row = hooks.row(delivery)
     assert (row.status, row.attempts, row.last_status, row.lease_until) == (DeliveryStatus.DELIVERED, 1, 204, None)
+
+
+def test_requests_are_counted_by_event_and_outcome(hooks: Hooks, receiver: Receiver) -> None:
+    counted = {
+        outcome: Counted("mill_webhook_request_duration_seconds_count", event="webhook.test", outcome=outcome)
+        for outcome in ("delivered", "failed")
+    }
+    for path in ("ok", "ok", "status-500"):
+        hooks.event(hooks.endpoint(receiver.url(path)))
+    hooks.deliver()
+    assert {outcome: one.rise() for outcome, one in counted.items()} == {"delivered": 2, "failed": 1}
 
 
 def test_while_a_secret_rotates_both_verify_and_later_the_new_one_alone(hooks: Hooks, receiver: Receiver) -> None:

@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     alert_window_s: float = Field(default=900.0, gt=0)  # how far back rules about failures and durations look
     alert_error_rate: float = Field(default=0.1, gt=0, le=1)
     alert_error_rate_least: int = Field(default=10, ge=1)  # attempts in the window: fewer make no rate
+    alert_api_error_rate: float = Field(default=0.25, gt=0, le=1)  # answered with 400 and above
+    alert_api_error_rate_least: int = Field(default=100, ge=1)  # requests in the window: fewer make no rate
+    alert_webhook_failing_s: float = Field(default=3600.0, ge=0)  # an endpoint that fails for so long
     alert_slow_s: float = Field(default=300.0, gt=0)  # a stage that takes longer on average
     alert_stuck_s: float = Field(default=1800.0, gt=0)  # a task that runs for so long without progress
     alert_cpu_percent: float = Field(default=80.0, gt=0, le=100)

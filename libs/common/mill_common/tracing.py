@@ -96,6 +96,14 @@ def taken_back(database: Database, job_id: UUID, task_id: UUID, *, died: bool) -
             died_untold(database, job_id)
 
 
+@contextmanager
+def done_for(database: Database, job_id: UUID | None, *, op: str, name: str, **data: Any) -> Iterator[Any]:
+    """A transaction within a job's trace, or one that begins its own if there is no such job; see `continued`."""
+    headers = _trace_of(database, job_id) if job_id is not None and sentry_sdk.is_initialized() else None
+    with continued(headers, op=op, name=name, **data) as transaction:
+        yield transaction
+
+
 def died_untold(database: Database, job_id: UUID) -> None:
     """Report a job that a watchdog had to fail: no worker could."""
     if not sentry_sdk.is_initialized():

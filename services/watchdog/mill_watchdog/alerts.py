@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 
 from mill_common.alerts import evaluate, prune, record
 from mill_common.clock import db_now
+from mill_common.metrics.instruments import ALERTS
 from mill_common.models import AlertTurn
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run
@@ -60,6 +61,8 @@ class Alerts:
         changed = self._database.run(lambda session: record(session, found, self._settings))
         if any(changed.values()):
             log.info("alerts_changed", **changed)
+        for change, count in changed.items():
+            ALERTS.labels(change).inc(count)
         self._database.run(lambda session: write_notices(session, self._routes, self._settings))
 
     def tell(self) -> None:

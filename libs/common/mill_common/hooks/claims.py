@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import CTE, ColumnElement, bindparam, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
@@ -29,6 +29,7 @@ class DeliveryClaim:
     id: UUID
     epoch: int
     endpoint_id: UUID
+    job_id: UUID | None
     event: WebhookEvent
     at: datetime
     data: Mapping[str, Any]
@@ -40,8 +41,7 @@ class DeliveryClaim:
 
 def due_endpoints(session: Session) -> list[UUID]:
     """The endpoints for which something is due. Costs a look at an index for each that has something waiting."""
-    one = select(_following(None).label("endpoint_id")).cte("one", recursive=True)
-    every = one.union_all(select(_following(one.c.endpoint_id)).where(one.c.endpoint_id.is_not(None)))
+    every = _waiting()
     is_due = select(col(WebhookDelivery.id)).where(
         _of(every.c.endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now()
     )
@@ -50,6 +50,15 @@ def due_endpoints(session: Session) -> list[UUID]:
     )
     found = select(every.c.endpoint_id).where(every.c.endpoint_id.is_not(None), is_due.exists(), ~left_alone.exists())
     return list(session.scalars(found).all())
+
+
+def failing_endpoints(session: Session, before: datetime, *, limit: int) -> list[WebhookEndpoint]:
+    """Enabled endpoints with something to be told that have failed since `before`, the longest failing first."""
+    sent = select(col(WebhookDelivery.endpoint_id)).where(_sending())
+    told = select(_waiting().c.endpoint_id).union(sent).subquery("told")
+    failing = col(WebhookEndpoint.enabled) & (col(WebhookEndpoint.failing_since) < before)
+    found = select(WebhookEndpoint).join(told, told.c.endpoint_id == col(WebhookEndpoint.id)).where(failing)
+    return list(session.scalars(found.order_by(col(WebhookEndpoint.failing_since)).limit(limit)).all())
 
 
 def claim_deliveries(
@@ -124,6 +133,7 @@ def _claim_of(row: WebhookDelivery, endpoint: WebhookEndpoint, rotating: bool) -
         id=row.id,
         epoch=row.epoch,
         endpoint_id=endpoint.id,
+        job_id=row.job_id,
         event=row.event,
         at=row.created_at,
         data=row.data,
@@ -132,6 +142,12 @@ def _claim_of(row: WebhookDelivery, endpoint: WebhookEndpoint, rotating: bool) -
         secrets=[endpoint.secret, *previous],
         wanted=endpoint.enabled or row.event is WebhookEvent.DISABLED,
     )
+
+
+def _waiting() -> CTE:
+    """The endpoints that have something waiting, and a null after the last."""
+    one = select(_following(None).label("endpoint_id")).cte("one", recursive=True)
+    return one.union_all(select(_following(one.c.endpoint_id)).where(one.c.endpoint_id.is_not(None)))
 
 
 def _following(endpoint_id: Any) -> Any:

@@ -54,6 +54,22 @@ def enable(session: Session, endpoint_id: UUID) -> None:
     session.execute(update(WebhookEndpoint).where(this).values(enabled=True, updated_at=db_now(), **fresh))
 
 
+def lately_disabled(session: Session, since: datetime, *, limit: int) -> list[WebhookEndpoint]:
+    """Endpoints that were disabled after `since` because they failed or are gone, the latest first."""
+    # Whatever disables an endpoint ends a delivery, and those have an index to go by.
+    ended = col(WebhookDelivery.ended_at) >= since
+    given_up = select(col(WebhookDelivery.endpoint_id)).where(
+        ended, col(WebhookDelivery.status) == DeliveryStatus.FAILED
+    )
+    found = select(WebhookEndpoint).where(
+        col(WebhookEndpoint.id).in_(given_up),
+        ~col(WebhookEndpoint.enabled),
+        col(WebhookEndpoint.disabled_at) >= since,
+        col(WebhookEndpoint.disabled_reason).in_((DisabledReason.FAILING, DisabledReason.GONE)),
+    )
+    return list(session.scalars(found.order_by(col(WebhookEndpoint.disabled_at).desc()).limit(limit)).all())
+
+
 def rotate_secret(session: Session, endpoint_id: UUID, *, grace_s: float) -> str:
     """Give an endpoint a new secret. The one before signs as well for `grace_s` seconds. Returns the new one."""
     secret = new_secret()

@@ -52,6 +52,14 @@ RUNS = Counter("mill_scheduled_runs", "Runs of schedules that ended.", ["schedul
 RUN_SECONDS = Histogram(
     "mill_scheduled_run_duration_seconds", "How long runs took.", ["schedule"], buckets=_WORK, registry=REGISTRY
 )
+ALERTS = Counter("mill_alerts", "Alerts that began to fire or were resolved.", ["change"], registry=REGISTRY)
+WEBHOOK_SECONDS = Histogram(
+    "mill_webhook_request_duration_seconds",
+    "How long requests to webhooks took.",
+    ["event", "outcome"],
+    buckets=_REQUEST,
+    registry=REGISTRY,
+)
 
 # A gateway's
 REQUEST_SECONDS = Histogram(
@@ -62,3 +70,4 @@ REQUEST_SECONDS = Histogram(
     registry=REGISTRY,
 )
 REQUESTS_UNDER_WAY = Gauge("mill_http_requests_in_progress", "Requests that are being answered.", registry=REGISTRY)
+EVENT_WATCHERS = Gauge("mill_event_watchers", "Clients that watch jobs by Server-Sent Events.", registry=REGISTRY)

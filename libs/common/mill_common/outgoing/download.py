@@ -64,17 +64,17 @@ def _check_status(status: int) -> None:
     if status == 200:
         return
     if status in _GONE:
-        raise SourceMissing(f"The server of the source says that it is not there (status {status}).")
+        raise SourceMissing(f"The server says that there is no such thing (status {status}).")
     if status >= 500 or status in _PASSING:
-        raise SourceUnreachable(f"The server of the source has trouble (status {status}).")
-    raise SourceRefused(f"The server of the source does not hand it out (status {status}).")
+        raise SourceUnreachable(f"The server has trouble (status {status}).")
+    raise SourceRefused(f"The server does not hand it out (status {status}).")
 
 
 def _check_encoding(response: httpx.Response) -> None:
     # We asked for none. Decoding could turn a kilobyte into a gigabyte, and not decoding is no video.
     encodings = {part.strip().lower() for part in response.headers.get("content-encoding", "").split(",")}
     if encodings & _ENCODINGS:
-        raise SourceRefused("The server of the source sends it compressed, though it was asked not to.")
+        raise SourceRefused("The server sends it compressed, though it was asked not to.")
 
 
 def _expected(response: httpx.Response, max_bytes: int) -> int | None:

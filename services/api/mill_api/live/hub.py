@@ -17,6 +17,7 @@ from mill_api.live.reading import changed_states
 from mill_api.live.state import State, deleted
 from mill_api.live.watcher import Watcher
 from mill_common.database import Database
+from mill_common.metrics.instruments import EVENT_WATCHERS
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ class Hub:
         if self._polling is None:
             self._looked_at = self._rechecked_at = time.monotonic()
             self._polling = asyncio.get_running_loop().create_task(self._poll())
+        EVENT_WATCHERS.inc()
         try:
             yield watcher
         finally:
@@ -102,6 +104,7 @@ class Hub:
 
     def _leave(self, watcher: Watcher) -> None:
         del self._watchers[watcher]
+        EVENT_WATCHERS.dec()
         group = self._of[watcher.job_id or watcher.owner_id]
         group.discard(watcher)
         if not group:

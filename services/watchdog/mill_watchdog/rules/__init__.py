@@ -8,11 +8,13 @@ from importlib import import_module
 from mill_common.alerts import Rule
 from mill_common.errors import MillError
 from mill_common.settings import Settings
+from mill_watchdog.rules.api import ApiErrorRate
 from mill_watchdog.rules.dependencies import BrokerUnreachable, LogFiles, ProgramBroken, StorageUnreachable
 from mill_watchdog.rules.hosts import Cpu, Disk, Memory
 from mill_watchdog.rules.processing import ErrorRate, ProcessingFailure, SlowProcessing, StuckTask
 from mill_watchdog.rules.queues import DeadLetters, NoWorker, QueueAge, QueueDepth
 from mill_watchdog.rules.watching import NoticesFailing, ScheduleFailed, ScheduleMissed
+from mill_watchdog.rules.webhooks import WebhookEndpointFailing
 
 RULES: Sequence[Rule] = (
     StorageUnreachable(),
@@ -33,6 +35,7 @@ RULES: Sequence[Rule] = (
     ScheduleMissed(),
     ScheduleFailed(),
     NoticesFailing(),
+    WebhookEndpointFailing(),
 )
 
 
@@ -49,7 +52,8 @@ def all_rules(settings: Settings) -> list[Rule]:
         RulesUnusable: A module cannot be imported, or what it calls RULES are none.
     """
     own = [rule for name in settings.alert_rules.split(",") if name.strip() for rule in _rules_of(name.strip())]
-    return list({rule.type: rule for rule in (*RULES, *own)}.values())
+    # One that remembers what it saw belongs to one watchdog.
+    return list({rule.type: rule for rule in (*RULES, ApiErrorRate(), *own)}.values())
 
 
 def _rules_of(module: str) -> Sequence[Rule]:

@@ -17,7 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from mill_common.errors import LeaseLost, MillError, ShuttingDown
 from mill_common.hooks.claims import DeliveryClaim, claim_deliveries, due_endpoints, lapse
 from mill_common.hooks.outcome import Answer, drop, hand_back, record
+from mill_common.metrics.instruments import WEBHOOK_SECONDS
 from mill_common.resources import Resources
+from mill_common.tracing import done_for
 from mill_common.worker.runner import worker_name
 from mill_watchdog.webhooks.lanes import Lanes
 from mill_watchdog.webhooks.posting import Poster
@@ -144,7 +146,7 @@ class Deliverer:
 
     def _post(self, claim: DeliveryClaim) -> None:
         try:
-            answer = self._poster.post(claim, self._check)
+            answer = self._traced(claim)
         except ShuttingDown:
             self._database.run(partial(hand_back, claim=claim))
             return
@@ -154,6 +156,16 @@ class Deliverer:
         _tell(claim, answer)
         if reason is not None:
             log.warning("webhook_disabled", endpoint=str(claim.endpoint_id), reason=reason.value)
+
+    def _traced(self, claim: DeliveryClaim) -> Answer:
+        with done_for(self._database, claim.job_id, op="webhook.deliver", name=f"webhook {claim.event}") as transaction:
+            answer = self._poster.post(claim, self._check)
+            outcome = "delivered" if answer.is_success else "failed"
+            WEBHOOK_SECONDS.labels(claim.event.value, outcome).observe(answer.duration_s)
+            if transaction is not None:
+                transaction.set_status("ok" if answer.is_success else "unavailable")
+                transaction.set_data("http.response.status_code", answer.status)
+            return answer
 
     def _check(self) -> None:
         if time.monotonic() > self._stop_at:
