@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from api.running import Gateway, claim, complete, plan, submit
+from api.running import MEDIA, Gateway, claim, complete, plan, submit
 from api.signing_in import audit, person
 from sqlalchemy import update
 from sqlmodel import col
@@ -17,7 +17,7 @@ from sqlmodel import col
 from mill_common.clock import db_now
 from mill_common.errors import SourceUnreadable, StorageUnavailable
 from mill_common.models import Attempt, SystemSample
-from mill_common.queue import Spent
+from mill_common.queue import Spent, TaskResult
 from mill_common.runs import RunClaim, ScheduledRun, begin_now, register
 from mill_common.runs.ledger import Counts, now, renew
 from mill_common.runs.ledger import complete as complete_run
@@ -126,10 +126,23 @@ def test_statistics_break_down_by_hours_stage_and_error(any_gateway: Gateway, ve
     assert day["stages"]["probe"]["cpu_seconds"] == 2.5
     assert day["stages"]["probe"]["peak_memory_bytes"] == 4096
     assert day["duration_seconds"]["count"] == 2
+    assert (len(day["pace"]), sum(day["pace"])) == (60, 2)
     hour = vera.get(f"{MONITORING}/stats", params={"hours": 1}).json()
     assert hour["total_operations"] == 3
     assert "source_unreadable" not in hour["errors"]
     assert vera.get(f"{MONITORING}/stats", params={"hours": 0}).status_code == 422
+
+
+def test_the_pace_counts_each_success_when_it_was(any_gateway: Gateway, vera: httpx.Client) -> None:
+    """P6: sixty parts of the hours asked for, the latest last."""
+    with any_gateway.owner("ada") as ada:
+        submit(ada)
+    probe = claim(any_gateway.resources)
+    any_gateway.resources.queue.finish(probe, TaskResult(media=MEDIA), [], Spent())
+    with any_gateway.resources.database.write() as session:
+        session.execute(update(Attempt).values(started_at=db_now(-700.0), ended_at=db_now(-630.0)))
+    pace = vera.get(f"{MONITORING}/stats", params={"hours": 1}).json()["pace"]
+    assert [minutes for minutes, count in enumerate(reversed(pace)) if count] == [10]
 
 
 def test_active_sessions_show_stage_duration_and_resources(any_gateway: Gateway, vera: httpx.Client) -> None:

@@ -17,10 +17,12 @@ from .._files import LARGE, Files
 from .._http import Settings
 from .._urls import DEFAULT_URL, is_url
 from ..models import Downloaded, Health, Job, JobSpec, JobWebhook, Usage
+from .admin import AsyncAdmin
 from .collections import AsyncCollections
 from .events import AsyncEvents
 from .jobs import AsyncJobs
 from .keys import AsyncKeys
+from .monitoring import AsyncMonitoring
 from .transport import AsyncTransport
 from .uploads import AsyncUploads
 from .webhooks import AsyncWebhooks
@@ -63,6 +65,8 @@ class AsyncClient:
         self.uploads = AsyncUploads(self._transport, self._files)
         self.keys = AsyncKeys(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
+        self.monitoring = AsyncMonitoring(self._transport)
+        self.admin = AsyncAdmin(self._transport)
 
     @property
     def url(self) -> str:

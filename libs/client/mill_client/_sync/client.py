@@ -18,10 +18,12 @@ from .._files import LARGE, Files
 from .._http import Settings
 from .._urls import DEFAULT_URL, is_url
 from ..models import Downloaded, Health, Job, JobSpec, JobWebhook, Usage
+from .admin import Admin
 from .collections import Collections
 from .events import Events
 from .jobs import Jobs
 from .keys import Keys
+from .monitoring import Monitoring
 from .transport import Transport
 from .uploads import Uploads
 from .webhooks import Webhooks
@@ -64,6 +66,8 @@ class Client:
         self.uploads = Uploads(self._transport, self._files)
         self.keys = Keys(self._transport)
         self.webhooks = Webhooks(self._transport)
+        self.monitoring = Monitoring(self._transport)
+        self.admin = Admin(self._transport)
 
     @property
     def url(self) -> str:

@@ -7,11 +7,12 @@ from importlib.metadata import EntryPoint
 
 import typer
 
-from . import account, history, jobs
+from . import account, history, jobs, runs
 from .doctor import doctor
 from .download import download
 from .exits import EPILOG
 from .keys import keys
+from .monitor import monitor
 from .options import remember
 from .profile import profile
 from .server import Command, add_server_commands
@@ -22,6 +23,7 @@ from .webhooks import webhooks
 _JOBS = "Jobs"
 _ACCOUNT = "Your account"
 _SERVER = "Server"
+_OPERATIONS = "Operations"
 _ON_JOBS: tuple[tuple[str, Command], ...] = (
     ("submit", submit),
     ("list", jobs.list_jobs),
@@ -42,6 +44,13 @@ _ON_THE_ACCOUNT: tuple[tuple[str, Command], ...] = (
     ("usage", account.usage),
     ("collections", account.collections),
 )
+_ON_THE_SYSTEM: tuple[tuple[str, Command], ...] = (
+    ("monitor", monitor),
+    ("active", runs.active),
+    ("history", runs.history),
+    ("summary", runs.summary),
+    ("status", runs.status),
+)
 
 
 def build(points: Iterable[EntryPoint]) -> typer.Typer:
@@ -55,6 +64,9 @@ def build(points: Iterable[EntryPoint]) -> typer.Typer:
     for name, command in _ON_THE_ACCOUNT:
         app.command(name, rich_help_panel=_ACCOUNT)(command)
     app.add_typer(webhooks, name="webhooks", rich_help_panel=_ACCOUNT)
+    for name, command in _ON_THE_SYSTEM:
+        app.command(name, rich_help_panel=_OPERATIONS)(command)
+    app.add_typer(runs.runs, name="runs", rich_help_panel=_OPERATIONS)
     app.add_typer(profile, name="profile", rich_help_panel=_SERVER)
     app.add_typer(keys, name="keys", rich_help_panel=_SERVER)
     if "doctor" not in add_server_commands(app, points):

@@ -35,11 +35,12 @@ class Exit(IntEnum):
 
 MEANING = {
     Exit.OK: "done",
-    Exit.FAILED: "the job failed or was cancelled, or a file here could not be read, written or verified",
+    Exit.FAILED: "the job or run failed or was cancelled, an alert fires, "
+    "or a file here could not be read, written or verified",
     Exit.USAGE: "the command line is wrong",
     Exit.UNREACHABLE: "the server does not answer",
     Exit.NOT_ALLOWED: "no valid API key, or one that may not do this",
-    Exit.NOT_FOUND: "there is no such job, output or key",
+    Exit.NOT_FOUND: "there is no such job, run, output or key",
     Exit.REFUSED: "the server refused the request",
     Exit.SERVER_ERROR: "the server failed",
     Exit.TIMED_OUT: "the job did not end in time; it goes on",

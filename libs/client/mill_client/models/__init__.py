@@ -18,7 +18,23 @@ from .jobs import (
     StreamCookie,
 )
 from .keys import Key, KeyList
+from .operations import (
+    ActiveTask,
+    ActiveTaskList,
+    Alert,
+    AlertPage,
+    BulkResult,
+    DeadLetter,
+    DeadLetterPage,
+    NotDone,
+    ProcessingStats,
+    Queue,
+    QueueList,
+    Worker,
+    WorkerList,
+)
 from .outputs import Audio, Downloaded, Hls, Made, OutputFile, Outputs, Rendition, Thumbnails, Transcription
+from .runs import Run, RunList, RunStatus, RunSummary, ScheduleSummary
 from .spec import AudioSpec, JobFilter, JobSpec, JobWebhook, ThumbnailsSpec, TranscriptSpec
 from .stats import (
     Collection,
@@ -45,14 +61,21 @@ from .webhooks import (
 )
 
 __all__ = [
+    "ActiveTask",
+    "ActiveTaskList",
+    "Alert",
+    "AlertPage",
     "Attempt",
     "AttemptList",
     "Audio",
     "AudioSpec",
     "BatchStatus",
+    "BulkResult",
     "Cancellation",
     "Collection",
     "CollectionPage",
+    "DeadLetter",
+    "DeadLetterPage",
     "Deletion",
     "Delivery",
     "DeliveryAttempt",
@@ -81,12 +104,21 @@ __all__ = [
     "LogEntry",
     "Made",
     "Model",
+    "NotDone",
     "OutputFile",
     "Outputs",
     "ProcessingMetrics",
+    "ProcessingStats",
     "Progress",
+    "Queue",
+    "QueueList",
     "Recovered",
     "Rendition",
+    "Run",
+    "RunList",
+    "RunStatus",
+    "RunSummary",
+    "ScheduleSummary",
     "Source",
     "StorageUse",
     "StreamCookie",
@@ -102,4 +134,6 @@ __all__ = [
     "Webhook",
     "WebhookList",
     "WebhookMessage",
+    "Worker",
+    "WorkerList",
 ]

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Integer, func, select
 from sqlmodel import Session, col
 
 from mill_api.admin.percentiles import SAMPLE, Spread, spread
@@ -18,6 +18,7 @@ from mill_common.runs.ledger import now
 
 SUCCEEDED = frozenset({Outcome.COMPLETED})
 FAILED = frozenset({Outcome.FAILED, Outcome.RETRYING, Outcome.LEASE_EXPIRED})
+PARTS = 60  # of the time asked for, each counted by itself
 
 
 def processing_stats(session: Session, hours: int, deadline_s: float) -> ProcessingStats:
@@ -37,6 +38,7 @@ def processing_stats(session: Session, hours: int, deadline_s: float) -> Process
         **_operations(rows, spreads[""]).model_dump(),
         stages={kind: _stage(found, spreads[kind]) for kind, found in sorted(by_kind.items())},
         errors=dict(codes.most_common()),
+        pace=_pace(session, within, hours),
         timestamp=now(session),
         age_seconds=0.0,
     )
@@ -70,6 +72,14 @@ def _spreads(session: Session, within: Sequence[Any]) -> dict[str, Spread]:
         values[kind].append(float(seconds))
         values[""].append(float(seconds))
     return defaultdict(lambda: spread([]), {kind: spread(seconds) for kind, seconds in values.items()})
+
+
+def _pace(session: Session, within: Sequence[Any], hours: int) -> list[int]:
+    parts_ago = seconds_between(col(Attempt.ended_at), db_now()) / (3600.0 * hours / PARTS)
+    place = func.round(parts_ago - 0.5).cast(Integer).label("place")  # both databases round alike, but cast differently
+    counted = select(place, func.count()).where(*within, col(Attempt.outcome).in_(SUCCEEDED)).group_by(place)
+    found = {int(ago): int(count) for ago, count in session.execute(counted)}
+    return [found.get(ago, 0) for ago in reversed(range(PARTS))]
 
 
 def _operations(rows: Iterable[Any], took: Spread) -> OperationFigures:

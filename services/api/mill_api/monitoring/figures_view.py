@@ -36,5 +36,6 @@ class ProcessingStats(OperationFigures):
     hours: int
     stages: dict[str, StageFigures] = Field(description="By kind of task.")
     errors: dict[str, int] = Field(description="Failures by error code, the most frequent first.")
+    pace: list[int] = Field(description="Successful attempts in each sixtieth of these hours, the latest last.")
     timestamp: Time
     age_seconds: float

@@ -1,0 +1,52 @@
+# Made from _async/monitoring.py by `python -m tools.unasync`: change that.
+"""What the running system does, for keys with the scope `viewer` or more."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .._calls import operations as calls
+from .._calls.call import given
+from ..models import ActiveTask, Alert, ProcessingStats, Run, RunSummary
+from .transport import Transport
+
+
+class Monitoring:
+    """Runs of schedules, tasks at work, figures and alerts, of all owners."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def active_runs(self) -> list[Run]:
+        """The runs at work."""
+        return (self._transport.send(calls.active_runs())).jobs
+
+    def run_history(self, *, job_name: str | None = None, limit: int | None = None) -> list[Run]:
+        """The latest runs, of one schedule if it is named; 20 unless said otherwise, 100 at most."""
+        return (self._transport.send(calls.run_history(given(job_name=job_name, limit=limit)))).jobs
+
+    def run_summary(self) -> RunSummary:
+        """Each schedule's latest run, and when it runs next."""
+        return self._transport.send(calls.run_summary())
+
+    def run(self, run_id: str) -> Run:
+        """One run."""
+        return self._transport.send(calls.run(run_id))
+
+    def active_tasks(self) -> list[ActiveTask]:
+        """The tasks that workers hold, the longest first."""
+        return (self._transport.send(calls.active_tasks())).sessions
+
+    def stats(self, *, hours: int = 24) -> ProcessingStats:
+        """How attempts at tasks ended in the last hours."""
+        return self._transport.send(calls.stats(hours))
+
+    def alerts(
+        self,
+        *,
+        level: Literal["info", "warning", "error", "critical"] | None = None,
+        status: Literal["pending", "firing", "resolved"] | None = None,
+        limit: int | None = None,
+    ) -> list[Alert]:
+        """The newest alerts; needs the scope `admin`."""
+        return (self._transport.send(calls.alerts(given(level=level, status=status, limit=limit)))).alerts
