@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -80,7 +81,7 @@ def _gaps(mill: Resources) -> list[float]:
     return [(begun - ended).total_seconds() for (_, ended), (begun, _) in pairwise(times)]
 
 
-def _times(mill: Resources, job_id: UUID) -> list[tuple]:  # type: ignore[type-arg]
+def _times(mill: Resources, job_id: UUID) -> list[tuple[datetime, datetime]]:
     of_job = select(col(Attempt.started_at), col(Task.finished_at)).join(Task, col(Task.id) == col(Attempt.task_id))
     of_job = of_job.where(col(Task.job_id) == job_id).order_by(col(Attempt.started_at))
     give_up = time.monotonic() + PATIENCE_S

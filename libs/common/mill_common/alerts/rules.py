@@ -13,6 +13,7 @@ RULES = [NightlyVolume()]
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,7 +71,7 @@ class View:
         return list(self.session.scalars(living.order_by(col(Worker.heartbeat_at))))
 
 
-class Rule:
+class Rule(ABC):
     """A condition that is looked for again and again.
 
     `find` yields what holds now, one finding for each set of labels. What it no longer yields is resolved. If it
@@ -84,6 +85,6 @@ class Rule:
         """How long a condition must hold before it fires, in seconds."""
         return 0.0
 
+    @abstractmethod
     def find(self, view: View) -> Iterable[Finding]:
         """What holds now."""
-        raise NotImplementedError

@@ -15,10 +15,11 @@ class _Share(Rule):
 
     vital: ClassVar[str]
     title: ClassVar[str]
+    setting: ClassVar[str]  # names the share from which on it is told
 
     def find(self, view: View) -> Iterator[Finding]:
         """One for each host."""
-        warning, critical = self.threshold(view.settings), view.settings.alert_critical_percent
+        warning, critical = float(getattr(view.settings, self.setting)), view.settings.alert_critical_percent
         for host, percent in sorted(self._shares(view).items()):
             if percent > warning:
                 yield Finding(
@@ -28,10 +29,6 @@ class _Share(Rule):
                     labels={"host": host},
                     details={"percent": percent, "threshold_percent": warning},
                 )
-
-    def threshold(self, settings: Settings) -> float:
-        """The share from which on it is told, in percent."""
-        raise NotImplementedError
 
     def _shares(self, view: View) -> dict[str, float]:
         said = [(worker.host, worker.vitals or {}) for worker in view.workers]
@@ -44,36 +41,28 @@ class _Share(Rule):
         return shares
 
 
-class Cpu(_Share):
+class _Busy(_Share):
+    def for_s(self, settings: Settings) -> float:
+        """An encode is allowed to take everything for a while."""
+        return settings.alert_host_for_s
+
+
+class Cpu(_Busy):
     """The processors have been busy for a while."""
 
     type = "cpu"
     vital = "cpu"
     title = "High CPU usage"
-
-    def for_s(self, settings: Settings) -> float:
-        """An encode is allowed to take everything for a while."""
-        return settings.alert_host_for_s
-
-    def threshold(self, settings: Settings) -> float:
-        """`alert_cpu_percent`."""
-        return settings.alert_cpu_percent
+    setting = "alert_cpu_percent"
 
 
-class Memory(_Share):
-    """Memory runs short."""
+class Memory(_Busy):
+    """Memory has been short for a while."""
 
     type = "memory"
     vital = "memory"
     title = "High memory usage"
-
-    def for_s(self, settings: Settings) -> float:
-        """As for processors."""
-        return settings.alert_host_for_s
-
-    def threshold(self, settings: Settings) -> float:
-        """`alert_memory_percent`."""
-        return settings.alert_memory_percent
+    setting = "alert_memory_percent"
 
 
 class Disk(_Share):
@@ -82,7 +71,4 @@ class Disk(_Share):
     type = "disk"
     vital = "disk"
     title = "High disk usage"
-
-    def threshold(self, settings: Settings) -> float:
-        """`alert_disk_percent`."""
-        return settings.alert_disk_percent
+    setting = "alert_disk_percent"
