@@ -70,10 +70,14 @@ class Database:
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Do `work` in a write transaction, again if the database chose it as the victim of a conflict."""
+        return self.transact(lambda connection: _in_session(connection, work))
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """As `run`, for work that needs no session: one costs as much as two statements."""
         for attempt in range(RETRIES):
             try:
-                with self.write() as session:
-                    return work(session)
+                with self._writer.begin() as connection:
+                    return work(connection)
             except OperationalError as error:
                 if attempt == RETRIES - 1 or not _is_conflict(error):
                     raise
@@ -93,6 +97,19 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def session_on(connection: Connection) -> Iterator[Session]:
+    """A session within the transaction that `connection` is in, which goes on after it."""
+    with Session(connection, expire_on_commit=False, execution_options=_UNGUESSED) as session:
+        yield session
+        session.flush()
+
+
+def _in_session(connection: Connection, work: Callable[[Session], T]) -> T:
+    with session_on(connection) as session:
+        return work(session)
 
 
 def _is_conflict(error: DBAPIError) -> bool:

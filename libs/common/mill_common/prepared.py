@@ -1,20 +1,27 @@
 """Statements that PostgreSQL parses and plans once a connection.
 
-A claim is planned for three times as long as it runs. SQLite's driver keeps its statements prepared by itself.
+A claim is planned for three times as long as it runs, and SQLAlchemy's own way to the server and back costs three times
+what the driver's does. SQLite's driver keeps its statements prepared by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Select, Update, bindparam, column, text
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import BindParameter, Connection, Float, Numeric, Select, Update
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.selectable import TextualSelect
+from sqlalchemy.types import TypeEngine
 
-_DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
+_PREPARING = PGDialect_psycopg2(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
+_DRIVER = PGDialect_psycopg2()  # type: ignore[no-untyped-call]
 _KEY = "mill_prepared"
+_row_of: Callable[[str, Sequence[str]], Any] = namedtuple
+Processor = Callable[[Any], Any]
 
 
 class Prepared:
@@ -23,30 +30,94 @@ class Prepared:
     def __init__(self, name: str, statement: Select[Any] | Update) -> None:
         self.statement = statement
         self._name = f"mill_{name}"
-        self._text: tuple[str, TextualSelect] | None = None
 
-    def execute(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
-        """Execute it; `values` are those of its bind parameters that have none yet."""
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Execute it and return its rows; `values` are those of its bind parameters that have none yet."""
         if connection.dialect.name != "postgresql":
-            return connection.execute(self.statement, values)
-        prepare, execute = self._text = self._text or self._compiled()
+            return connection.execute(self.statement, values).all()
         known = connection.info.setdefault(_KEY, set())
         if self._name not in known:
-            connection.exec_driver_sql(prepare)
+            connection.exec_driver_sql(self._prepare)
             known.add(self._name)
-        return connection.execute(execute, values)
+        given = {name: process(values[name]) if process else values[name] for name, process in self._given.items()}
+        if connection.dispatch.before_cursor_execute:  # somebody wants to see every statement
+            return [self._row(row) for row in connection.exec_driver_sql(self._execute, given)]
+        return [self._row(row) for row in _fetch(connection, self._execute, given)]
 
-    def _compiled(self) -> tuple[str, TextualSelect]:
-        compiled = self.statement.compile(dialect=_DIALECT)
+    def first(self, connection: Connection, values: Mapping[str, Any]) -> Any | None:
+        """The first of its rows, or None."""
+        return next(iter(self.rows(connection, values)), None)
+
+    def scalar(self, connection: Connection, values: Mapping[str, Any]) -> Any | None:
+        """The first column of its first row, or None."""
+        row = self.first(connection, values)
+        return None if row is None else row[0]
+
+    @cached_property
+    def _compiled(self) -> SQLCompiler:
+        compiled = self.statement.compile(dialect=_PREPARING)
         assert isinstance(compiled, SQLCompiler)
-        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        types = ", ".join(bind.type.compile(_DIALECT) for bind in binds)
-        names = [f"p{number}" if not bind.required else bind.key for number, bind in enumerate(binds)]
-        execute = text(f"EXECUTE {self._name}({', '.join(f':{name}' for name in names)})").bindparams(
-            *(
-                bindparam(name, type_=bind.type) if bind.required else bindparam(name, bind.effective_value, bind.type)
-                for name, bind in zip(names, binds, strict=True)
-            )
-        )
-        shown = [column(str(each.key), each.type) for each in self.statement.exported_columns]
-        return f"PREPARE {self._name}({types}) AS {compiled}", execute.columns(*shown)
+        return compiled
+
+    @cached_property
+    def _binds(self) -> list[BindParameter[Any]]:
+        return [self._compiled.binds[name] for name in self._compiled.positiontup or ()]
+
+    @cached_property
+    def _prepare(self) -> str:
+        types = ", ".join(bind.type.compile(_PREPARING) for bind in self._binds)
+        return f"PREPARE {self._name}({types}) AS {self._compiled}"
+
+    @cached_property
+    def _given(self) -> dict[str, Processor | None]:
+        impls = {bind.key: bind.type.dialect_impl(_DRIVER) for bind in self._binds if bind.required}
+        return {name: impl.bind_processor(_DRIVER) for name, impl in impls.items()}
+
+    @cached_property
+    def _execute(self) -> str:
+        values = (f"%({bind.key})s" if bind.required else _literal(bind).replace("%", "%%") for bind in self._binds)
+        return f"EXECUTE {self._name}({', '.join(values)})"
+
+    @cached_property
+    def _row(self) -> Callable[[Sequence[Any]], Any]:
+        columns = list(self.statement.exported_columns)
+        names = [str(column.key) for column in columns]
+        row = _row_of("Row", names)._make
+        makers = [(place, maker) for place, column in enumerate(columns) if (maker := _maker(column.type)) is not None]
+
+        def make(raw: Sequence[Any]) -> Any:
+            made = list(raw)
+            for place, maker in makers:
+                made[place] = maker(made[place])
+            return row(made)
+
+        return make
+
+
+def _fetch(connection: Connection, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
+    held = connection.connection
+    cursor = held.cursor()
+    try:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+    except connection.dialect.loaded_dbapi.Error as error:
+        gone = connection.dialect.is_disconnect(error, held, cursor)
+        if gone:
+            connection.invalidate(error)
+        base = connection.dialect.loaded_dbapi.Error
+        raise DBAPIError.instance(statement, None, error, base, connection_invalidated=gone) from error
+    finally:
+        cursor.close()
+
+
+def _literal(bind: BindParameter[Any]) -> str:
+    if bind.effective_value is None:
+        return "NULL"
+    process = bind.type.dialect_impl(_DRIVER).literal_processor(_DRIVER)
+    assert process is not None, f"{bind.key} cannot be written as a literal"
+    return process(bind.effective_value)
+
+
+def _maker(kind: TypeEngine[Any]) -> Processor | None:
+    # The driver has made numbers already, and SQLAlchemy would ask which kind of number the column holds.
+    return None if isinstance(kind, Float | Numeric) else kind.dialect_impl(_DRIVER).result_processor(_DRIVER, None)

@@ -130,7 +130,7 @@ def read_view(request: Request, job_id: UUID, *, already_existed: bool = False) 
 
 
 def _job(session: Session, job_id: UUID, owner_id: str) -> Job:
-    row = _JOB.execute(session.connection(), {"job_id": job_id, "owner_id": owner_id}).first()
+    row = _JOB.first(session.connection(), {"job_id": job_id, "owner_id": owner_id})
     if row is None:
         raise JobNotFound
     return cast(Job, row)
@@ -138,7 +138,7 @@ def _job(session: Session, job_id: UUID, owner_id: str) -> Job:
 
 def _steps(session: Session, job_id: UUID) -> list[Task]:
     """The steps of a job, in the order they were planned."""
-    return cast(list[Task], _STEPS.execute(session.connection(), {"job_id": job_id}).all())
+    return cast(list[Task], _STEPS.rows(session.connection(), {"job_id": job_id}))
 
 
 def _view(

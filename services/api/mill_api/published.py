@@ -57,7 +57,7 @@ class PublishedFile:
 
 def published_outputs(session: Session, job_id: UUID) -> list[Output]:
     """The outputs that clients may see, by name."""
-    return cast(list[Output], _PUBLISHED.execute(session.connection(), {"job_id": job_id}).all())
+    return cast(list[Output], _PUBLISHED.rows(session.connection(), {"job_id": job_id}))
 
 
 def files_of(outputs: Sequence[Output]) -> Iterator[PublishedFile]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 from sqlmodel import Session, col
 
+from mill_common.database import session_on
 from mill_common.hooks.events import note_status, watched
 from mill_common.models import Attempt, Job, Task
 from mill_common.queue.predicates import claimable
@@ -19,16 +20,20 @@ from mill_common.queue.types import Claim
 Order = tuple[Any, ...]
 
 
-def claim(session: Session, *, queue: str, worker: str, lease_s: float) -> Claim | None:
+def claim(connection: Connection, *, queue: str, worker: str, lease_s: float) -> Claim | None:
     """Take the next task of `queue` for `lease_s` seconds: by priority, then fair share between owners, then age."""
     how = {"on_queue": queue, "by_worker": worker, "lease_s": lease_s}
-    connection = session.connection()
-    if connection.dialect.name == "postgresql":
-        row = QUICK_CLAIM.execute(connection, how).first()
-        if row is not None:
-            if row.begun_and_watched:
-                note_status(session, row.job_id)
-            return claim_of(row, row)
+    row = QUICK_CLAIM.first(connection, how) if connection.dialect.name == "postgresql" else None
+    if row is not None and not row.begun_and_watched:
+        return claim_of(row, row)
+    with session_on(connection) as session:
+        if row is None:
+            return _claim_in_steps(session, queue, how)
+        note_status(session, row.job_id)
+        return claim_of(row, row)
+
+
+def _claim_in_steps(session: Session, queue: str, how: dict[str, Any]) -> Claim | None:
     passed_over: set[str] = set()
     while (turn := next_turn(session, queue, passed_over)) is not None:
         if turn.lane == COMMON and turn.running_cap is not None:

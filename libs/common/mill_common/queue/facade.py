@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session
 
@@ -48,8 +49,8 @@ class TaskQueue:
 
     def claim(self, queue: str, worker: str) -> Claim | None:
         """Take the next task of `queue`."""
-        return self.database.run(
-            lambda session: claim_next(session, queue=queue, worker=worker, lease_s=self.policy.lease_s)
+        return self.database.transact(
+            lambda connection: claim_next(connection, queue=queue, worker=worker, lease_s=self.policy.lease_s)
         )
 
     def heartbeat(self, claim: Claim, progress: float, stage: str, spent: Spent | None = None) -> bool:
@@ -68,13 +69,13 @@ class TaskQueue:
     def finish(self, claim: Claim, result: TaskResult, outputs: Sequence[NewOutput], spent: Spent) -> None:
         """Complete a claim. Raises `LeaseLost` or `TaskCancelled`."""
 
-        def work(session: Session) -> frozenset[str]:
-            return outcome.finish(session, claim, result, outputs=outputs, spent=spent, policy=self.policy)
+        def work(connection: Connection) -> frozenset[str]:
+            return outcome.finish(connection, claim, result, outputs=outputs, spent=spent, policy=self.policy)
 
         def settled(session: Session, _: Outcome) -> frozenset[str]:
             return claimable_queues(session, claim.job.id)
 
-        self._wake(self._end(claim, work, settled))
+        self._wake(self._end(claim, lambda: self.database.transact(work), settled))
 
     def fail(self, claim: Claim, error: BaseException, spent: Spent) -> TaskStatus:
         """Record a failed attempt. Raises `LeaseLost` or `TaskCancelled`."""
@@ -90,11 +91,15 @@ class TaskQueue:
         def settled(_: Session, ended: Outcome) -> TaskStatus:
             return TaskStatus.FAILED if ended is Outcome.FAILED else TaskStatus.RETRYING
 
-        return self._end(claim, work, settled)
+        return self._end(claim, lambda: self.database.run(work), settled)
 
     def acknowledge_cancel(self, claim: Claim, spent: Spent) -> None:
         """Say that a cancelled claim's work has stopped. Raises `LeaseLost`."""
-        self._end(claim, lambda session: outcome.acknowledge_cancel(session, claim, spent), lambda *_: None)
+        self._end(
+            claim,
+            lambda: self.database.run(lambda session: outcome.acknowledge_cancel(session, claim, spent)),
+            lambda *_: None,
+        )
 
     def release(self, claim: Claim, spent: Spent) -> None:
         """Hand a claim back with its attempt refunded. Raises `LeaseLost` or `TaskCancelled`."""
@@ -102,7 +107,7 @@ class TaskQueue:
         def work(session: Session) -> frozenset[str]:
             return lease.release(session, claim, spent, self.policy)
 
-        self._wake(self._end(claim, work, lambda *_: frozenset({claim.queue})))
+        self._wake(self._end(claim, lambda: self.database.run(work), lambda *_: frozenset({claim.queue})))
 
     def reap_expired(self) -> int:
         """Take every task whose lease has run out from its worker. Returns how many."""
@@ -132,7 +137,7 @@ class TaskQueue:
             self._dispatcher.wake(queue, count)
         return overdue.total()
 
-    def _end(self, claim: Claim, work: Callable[[Session], T], settled: Callable[[Session, Outcome], T]) -> T:
+    def _end(self, claim: Claim, end: Callable[[], T], settled: Callable[[Session, Outcome], T]) -> T:
         # A database that restarts is back in seconds, and what the attempt made is worth waiting for. A connection that
         # breaks during COMMIT leaves open whether it happened; asking again settles it, for either the claim still
         # holds and ends now, or this very epoch's history says how it has ended.
@@ -140,7 +145,7 @@ class TaskQueue:
         asked_before = False
         while True:
             try:
-                return self.database.run(work)
+                return end()
             except LeaseLost:
                 with self.database.read() as session:
                     ended = outcome.outcome_of(session, claim) if asked_before else None

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
+from mill_common.database import session_on
 from mill_common.hooks.events import note_outputs
 from mill_common.models import Attempt, Outcome, Output, Task, Upload
 from mill_common.queue.enqueue import add_tasks
@@ -17,6 +18,7 @@ from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import claimable
 from mill_common.queue.progress import raise_job_progress
 from mill_common.queue.quick_end import QUICK_END
+from mill_common.queue.quick_roll_up import rolled_up
 from mill_common.queue.rows import (
     LockedJob,
     end_attempt,
@@ -38,7 +40,13 @@ SOURCE = "source"  # the kind of an output that is a fetched source
 
 
 def finish(
-    session: Session, claim: Claim, result: TaskResult, *, outputs: Sequence[NewOutput], spent: Spent, policy: Policy
+    connection: Connection,
+    claim: Claim,
+    result: TaskResult,
+    *,
+    outputs: Sequence[NewOutput],
+    spent: Spent,
+    policy: Policy,
 ) -> frozenset[str]:
     """Complete a claimed task with its outputs, and release what waited for it.
 
@@ -48,38 +56,50 @@ def finish(
         LeaseLost: Another worker holds the task by now; nothing was written.
         TaskCancelled: The cancellation was committed first; nothing was written.
     """
-    job = _complete(session, claim, result, spent)
-    _write_outputs(session, claim, outputs)
-    _note_facts(session, job, result)
-    if result.tasks:
-        add_tasks(session, job, weighed(session, result.media, result.tasks), policy)
-    if result.publish:
-        _publish(session, job)
-    if outputs or result.publish:
-        _weigh(job)
-    statuses = task_statuses(session, job.id)
+    job = _complete(connection, claim, result, spent)
+    if result == TaskResult(result=result.result) and not outputs:
+        statuses = task_statuses(connection, job.id)
+        if TaskStatus.BLOCKED not in statuses and rolled_up(connection, job, statuses):
+            return frozenset()
+    with session_on(connection) as session:
+        _write_outputs(session, claim, outputs)
+        _note_facts(session, job, result)
+        if result.tasks:
+            add_tasks(session, job, weighed(session, result.media, result.tasks), policy)
+        if result.publish:
+            _publish(session, job)
+        if outputs or result.publish:
+            _weigh(job)
+        return _follow_up(session, job, policy)
+
+
+def _follow_up(session: Session, job: LockedJob, policy: Policy) -> frozenset[str]:
+    """Release what waited for a task that has completed, and bring the job in line."""
+    statuses = task_statuses(session.connection(), job.id)
     waits = TaskStatus.BLOCKED in statuses and not is_held(job)
     queues = release_unblocked(session, job.id, policy) if waits else frozenset[str]()
-    if roll_up_job(session, job, statuses) is JobStatus.PROCESSING:
+    if rolled_up(session.connection(), job, statuses):
+        return queues
+    if roll_up_job(session, job) is JobStatus.PROCESSING:
         raise_job_progress(session, job.id, touch=True)
     return queues
 
 
-def _complete(session: Session, claim: Claim, result: TaskResult, spent: Spent) -> LockedJob:
+def _complete(connection: Connection, claim: Claim, result: TaskResult, spent: Spent) -> LockedJob:
     made = storable(result.result)
-    if session.connection().dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql":
         this = {"job_id": claim.job.id, "of_task": claim.task_id, "of_epoch": claim.epoch, "result": made}
         used = {f"of_{name}": value for name, value in storable(vars(spent)).items()}
-        row = QUICK_END.execute(session.connection(), this | used).one_or_none()
+        row = QUICK_END.first(connection, this | used)
         if row is None:
-            raise why_lost(session, claim)
-        return LockedJob(**row._mapping)
-    job = lock_job(session, claim.job.id)
-    end_claim(
-        session, claim, {"status": TaskStatus.COMPLETED, "progress": 1.0, "result": made, "finished_at": db_now()}
-    )
-    assert job is not None, "a held task's job cannot be deleted"
-    end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
+            raise why_lost(connection, claim)
+        return LockedJob(**row._asdict())
+    completed = {"status": TaskStatus.COMPLETED, "progress": 1.0, "result": made, "finished_at": db_now()}
+    with session_on(connection) as session:
+        job = lock_job(session, claim.job.id)
+        end_claim(session, claim, completed)
+        assert job is not None, "a held task's job cannot be deleted"
+        end_attempt(session, claim, Outcome.COMPLETED, **vars(spent))
     return job
 
 

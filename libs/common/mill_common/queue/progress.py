@@ -24,7 +24,7 @@ _planned = select(col(Task.id)).where(_of_job, _later).exists()
 _share = case((_planned, literal(1.0)), else_=literal(UNPLANNED_SHARE))
 _reached = select(_done).where(_of_job).scalar_subquery() * _share
 _rises = col(Job.progress) < _reached
-_RAISE = Prepared(
+RAISE = Prepared(
     "raise_progress",
     update(Job)
     .where(col(Job.id) == bindparam("of_job"), or_(_rises, bindparam("touch", type_=Boolean)))
@@ -38,5 +38,5 @@ def raise_job_progress(session: Session, job_id: UUID, *, touch: bool = False) -
 
     With `touch` the job counts as changed even if its progress has not risen.
     """
-    if _RAISE.execute(session.connection(), {"of_job": job_id, "touch": touch}).scalar():
+    if RAISE.scalar(session.connection(), {"of_job": job_id, "touch": touch}):
         note_progress(session, job_id)

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -55,8 +55,8 @@ _LOCK_JOB = Prepared("lock_job", JOB.with_for_update())
 
 def lock_job(session: Session, job_id: UUID) -> LockedJob | None:
     """The job's row, locked until the transaction ends."""
-    row = _LOCK_JOB.execute(session.connection(), {"job_id": job_id}).one_or_none()
-    return LockedJob(**row._mapping) if row is not None else None
+    row = _LOCK_JOB.first(session.connection(), {"job_id": job_id})
+    return LockedJob(**row._asdict()) if row is not None else None
 
 
 def held(claim: Claim) -> ColumnElement[bool]:
@@ -78,12 +78,12 @@ def end_claim(session: Session, claim: Claim, values: Mapping[str, Any], *, even
         update(Task).where(fence).values(lease_until=None, worker=None, **values).returning(col(Task.id))
     )
     if ended.first() is None:
-        raise why_lost(session, claim)
+        raise why_lost(session.connection(), claim)
 
 
-def why_lost(session: Session, claim: Claim) -> LeaseLost | TaskCancelled:
+def why_lost(connection: Connection, claim: Claim) -> LeaseLost | TaskCancelled:
     """Why the end of a claim was not written."""
-    still = session.scalar(select(col(Task.id)).where(held(claim)))
+    still = connection.scalar(select(col(Task.id)).where(held(claim)))
     return LeaseLost() if still is None else TaskCancelled()
 
 
@@ -157,22 +157,16 @@ _STATUSES = Prepared(
 )
 
 
-def task_statuses(session: Session, job_id: UUID) -> frozenset[TaskStatus]:
+def task_statuses(connection: Connection, job_id: UUID) -> frozenset[TaskStatus]:
     """The statuses that the job's tasks have."""
-    return frozenset(_STATUSES.execute(session.connection(), {"job_id": job_id}).scalars())
+    return frozenset(status for (status,) in _STATUSES.rows(connection, {"job_id": job_id}))
 
 
-def roll_up_job(session: Session, job: LockedJob, statuses: frozenset[TaskStatus] | None = None) -> JobStatus:
-    """Bring the job's status in line with its tasks', and write what else has changed of it.
-
-    Whoever knows the tasks' `statuses` is ending a task, and raises the job's progress if it goes on.
-    """
+def roll_up_job(session: Session, job: LockedJob) -> JobStatus:
+    """Bring the job's status in line with its tasks', and write what else has changed of it."""
     # A cancelled job stays cancelled, whatever its last tasks still report.
     cancelled = job.cancel_requested_at or "cancel_requested_at" in job.changes
-    status = JobStatus.CANCELLED if cancelled else roll_up(statuses or task_statuses(session, job.id))
-    if statuses is not None and not job.changes and _is_plain(job, status):
-        _write_plain(session, job, status)
-        return status
+    status = JobStatus.CANCELLED if cancelled else roll_up(task_statuses(session.connection(), job.id))
     values = job.changes | {"status": status, "updated_at": db_now()}
     if status is JobStatus.COMPLETED:
         values["progress"] = 1.0
@@ -186,26 +180,3 @@ def roll_up_job(session: Session, job: LockedJob, statuses: frozenset[TaskStatus
     if job.watched and status is not job.status:
         note_status(session, job.id)
     return status
-
-
-# What nearly every roll-up is: the job goes on, or is done. Built once, for building costs more than running it.
-_COMPLETE = Prepared(
-    "complete_job",
-    update(Job)
-    .where(col(Job.id) == bindparam("job_id"))
-    .values(status=JobStatus.COMPLETED, progress=1.0, updated_at=db_now(), completed_at=db_now())
-    .returning(col(Job.id)),
-)
-
-
-def _is_plain(job: LockedJob, status: JobStatus) -> bool:
-    begun = job.status is JobStatus.PROCESSING and job.started_at is not None and job.completed_at is None
-    return begun and job.error_code is None and status in (JobStatus.PROCESSING, JobStatus.COMPLETED)
-
-
-def _write_plain(session: Session, job: LockedJob, status: JobStatus) -> None:
-    if status is JobStatus.PROCESSING:
-        return  # its progress says the rest
-    _COMPLETE.execute(session.connection(), {"job_id": job.id})
-    if job.watched:
-        note_status(session, job.id)
