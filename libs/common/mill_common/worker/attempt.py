@@ -52,7 +52,6 @@ def _complete(task: RunningTask, handler: Handler | None, queue: TaskQueue, stor
     if handler is None:
         raise UnknownKind(f"This worker knows no task of kind {task.claim.kind!r}.")
     task.raise_if_stopped()
-    task.scratch.mkdir(parents=True, exist_ok=True)
     log.info("task_started", attempt=task.claim.attempts)
     result = handler(task)
     task.raise_if_stopped()

@@ -18,8 +18,11 @@ class TaskContext(Protocol):
     name: str
     params: Mapping[str, Any]
     settings: Settings
-    scratch: Path  # an empty folder of this attempt's own, removed afterwards
     stop: threading.Event  # set when the task must be put down; then call `raise_if_stopped`
+
+    @property
+    def scratch(self) -> Path:
+        """An empty folder of this attempt's own, removed afterwards."""
 
     def raise_if_stopped(self) -> None:
         """Raise the reason why the task must be put down, if there is one.

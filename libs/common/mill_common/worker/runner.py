@@ -1,13 +1,15 @@
-"""A worker process's slots: claim, run, and at once the next."""
+"""A worker process's slots: claim, run, and at once the next.
+
+Of the slots that have nothing to do, one looks for work and the others wait for it. Whichever finds a task leaves the
+look to the next and runs the task itself, so that no task is handed from thread to thread.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sentry_sdk
@@ -83,18 +85,22 @@ class Runner:
             capability=capability,
             vitals=lambda: vitals([settings.scratch]),
         )
-        self._free = threading.Semaphore(slots)
+        self._look = threading.Lock()  # held by the slot that looks for work
         self.idle = threading.Event()  # set while a slot waits for work
         self._wake = threading.Event()
         self._draining = threading.Event()
         self._stopping = threading.Event()
         self._running: set[RunningTask] = set()
+        self._at_work = slots
         self._claimed = 0
+        self._over = False  # no slot is to claim any more
         self._dismissed = False  # by an operator
         self._found_nothing = False  # at the last look
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix=f"{service}-slot")
-        self._claiming = threading.Thread(target=self._claim_on, name=f"{service}-claim", daemon=True)
+        self._slots = [
+            threading.Thread(target=self._work_on, name=f"{service}-slot-{number}", daemon=True)
+            for number in range(slots)
+        ]
         sweep = (queue.database, self._stopping, queue.policy.lease_s)
         self._sweeping = threading.Thread(
             target=self._scratch.sweep_for_ever, args=sweep, name=f"{service}-sweep", daemon=True
@@ -109,8 +115,9 @@ class Runner:
 
     def start(self) -> None:
         """Begin to claim."""
-        for thread in (self._claiming, self._sweeping, self._beats):
+        for thread in (*self._slots, self._sweeping):
             thread.start()
+        self._beats.start()
 
     def wake(self) -> None:
         """Look for work now."""
@@ -125,7 +132,7 @@ class Runner:
     @property
     def busy(self) -> bool:
         """Whether it runs something, or may be about to."""
-        return self._claiming.is_alive() or bool(self._tasks())
+        return any(slot.is_alive() for slot in self._slots)
 
     def drain(self) -> None:
         """Claim no more."""
@@ -148,39 +155,43 @@ class Runner:
     def stop(self) -> None:
         """Claim no more, hand back what runs, and wait until it is handed back."""
         self.ask_to_stop()
-        for thread in (self._claiming, self._sweeping, self._beats):
+        for thread in (*self._slots, self._sweeping):
             thread.join()
+        self._beats.join()
         self._presence.close()
 
     def _tasks(self) -> list[RunningTask]:
         with self._lock:
             return list(self._running)
 
-    def _claim_on(self) -> None:
-        while self._claim_next():
-            pass
-        self._pool.shutdown(wait=True)
-        if not self._draining.is_set() or self._dismissed:
+    def _work_on(self) -> None:
+        while (task := self._next()) is not None:
+            self._run(task)
+        with self._lock:
+            self._at_work -= 1
+            last = not self._at_work
+        if last and (not self._draining.is_set() or self._dismissed):
             self._shift.over()
 
-    def _claim_next(self) -> bool:
-        """Claim once, or wait; False when there is to be no more claiming."""
-        self._free.acquire()
-        self._wake.clear()
-        if self._draining.is_set() or self._claimed == self._shift.tasks:
-            return False
-        alone = not self._tasks()  # before the look: what ends after it may have planned more
-        opens = self._gate.opens()
-        task = self._take() if opens else None
-        if task is not None:
-            self._claimed += 1
-            self._pool.submit(self._run, task)
-            return True
-        self._free.release()
-        if opens and alone and self._found_nothing and self._shift.until_empty:
-            return False
-        self._wait(idle=opens)
-        return True
+    def _next(self) -> RunningTask | None:
+        """Claim a task, waiting for one if need be; None when there is to be no more claiming."""
+        with self._look:
+            while not self._over:
+                self._wake.clear()
+                if self._draining.is_set() or self._claimed == self._shift.tasks:
+                    self._over = True
+                    break
+                alone = not self._tasks()  # before the look: what ends after it may have planned more
+                opens = self._gate.opens()
+                task = self._take() if opens else None
+                if task is not None:
+                    self._claimed += 1
+                    return task
+                if opens and alone and self._found_nothing and self._shift.until_empty:
+                    self._over = True
+                    break
+                self._wait(idle=opens)
+        return None
 
     def _wait(self, *, idle: bool) -> None:
         if idle:
@@ -221,12 +232,14 @@ class Runner:
             with structlog.contextvars.bound_contextvars(**named(claim)):
                 error = process(claim, lambda: attempt(task, self._handlers.get(claim.kind), self._queue, self._store))
                 telling.ended(error)
+        except Exception as crash:  # of what stands around the attempt, which itself never raises
+            log.exception("slot_crashed", exc_info=crash)
+            sentry_sdk.capture_exception(crash)
         finally:
             with self._lock:
                 self._running.discard(task)
-            shutil.rmtree(task.scratch, ignore_errors=True)
+            task.remove_scratch()
             self._gate.breaker.ended(claim.task_id, error)
-            self._free.release()
             self._wake.set()
 
     def _state(self) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ class RunningTask:
         self.name = claim.name
         self.params = claim.params
         self.settings = settings
-        self.scratch = scratch
+        self._scratch = scratch
+        self._scratch_made = False
         self.stop = threading.Event()
         self.made: list[NewOutput] = []
         self.spent = Spent()
@@ -45,6 +47,14 @@ class RunningTask:
         self._deadline = now + settings.task_deadline_s
 
     # What the handler calls
+
+    @property
+    def scratch(self) -> Path:
+        """An empty folder of this attempt's own, made when it is first asked for."""
+        if not self._scratch_made:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            self._scratch_made = True
+        return self._scratch
 
     def raise_if_stopped(self) -> None:
         """Raise the reason why the task must be put down, if there is one."""
@@ -151,6 +161,11 @@ class RunningTask:
         )
 
     # What the worker calls
+
+    def remove_scratch(self) -> None:
+        """Remove what the attempt kept on this machine."""
+        if self._scratch_made:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     @property
     def prefix(self) -> str:
