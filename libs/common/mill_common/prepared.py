@@ -6,6 +6,7 @@ what the driver's does. SQLite's driver keeps its statements prepared by itself.
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -20,6 +21,7 @@ from sqlalchemy.types import TypeEngine
 _PREPARING = PGDialect_psycopg2(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
 _DRIVER = PGDialect_psycopg2()  # type: ignore[no-untyped-call]
 _KEY = "mill_prepared"
+_PLACE = r"\$(\d+)"
 _row_of: Callable[[str, Sequence[str]], Any] = namedtuple
 Processor = Callable[[Any], Any]
 
@@ -39,7 +41,7 @@ class Prepared:
         if self._name not in known:
             connection.exec_driver_sql(self._prepare)
             known.add(self._name)
-        given = {name: process(values[name]) if process else values[name] for name, process in self._given.items()}
+        given = {name: process(values[name]) if process else values[name] for name, process in self._processors.items()}
         if connection.dispatch.before_cursor_execute:  # somebody wants to see every statement
             return [self._row(row) for row in connection.exec_driver_sql(self._execute, given)]
         return [self._row(row) for row in _fetch(connection, self._execute, given)]
@@ -60,23 +62,29 @@ class Prepared:
         return compiled
 
     @cached_property
-    def _binds(self) -> list[BindParameter[Any]]:
-        return [self._compiled.binds[name] for name in self._compiled.positiontup or ()]
+    def _given(self) -> dict[str, BindParameter[Any]]:
+        binds = (self._compiled.binds[name] for name in self._compiled.positiontup or ())
+        return {bind.key: bind for bind in binds if bind.required}
 
     @cached_property
     def _prepare(self) -> str:
-        types = ", ".join(bind.type.compile(_PREPARING) for bind in self._binds)
-        return f"PREPARE {self._name}({types}) AS {self._compiled}"
+        places = [self._compiled.binds[name] for name in self._compiled.positiontup or ()]
+        given = list(self._given)
 
-    @cached_property
-    def _given(self) -> dict[str, Processor | None]:
-        impls = {bind.key: bind.type.dialect_impl(_DRIVER) for bind in self._binds if bind.required}
-        return {name: impl.bind_processor(_DRIVER) for name, impl in impls.items()}
+        def placed(match: re.Match[str]) -> str:
+            bind = places[int(match[1]) - 1]
+            return f"${given.index(bind.key) + 1}" if bind.required else _literal(bind)
+
+        types = ", ".join(bind.type.compile(_PREPARING) for bind in self._given.values())
+        return f"PREPARE {self._name}({types}) AS {re.sub(_PLACE, placed, str(self._compiled))}"
 
     @cached_property
     def _execute(self) -> str:
-        values = (f"%({bind.key})s" if bind.required else _literal(bind).replace("%", "%%") for bind in self._binds)
-        return f"EXECUTE {self._name}({', '.join(values)})"
+        return f"EXECUTE {self._name}({', '.join(f'%({name})s' for name in self._given)})"
+
+    @cached_property
+    def _processors(self) -> dict[str, Processor | None]:
+        return {name: bind.type.dialect_impl(_DRIVER).bind_processor(_DRIVER) for name, bind in self._given.items()}
 
     @cached_property
     def _row(self) -> Callable[[Sequence[Any]], Any]:
