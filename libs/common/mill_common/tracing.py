@@ -23,6 +23,11 @@ SYSTEM = "mediamill"
 Headers = Mapping[str, str]
 
 
+def tracing() -> bool:
+    """Whether there is anybody to tell."""
+    return sentry_sdk.is_initialized()
+
+
 def trace_headers() -> dict[str, str] | None:
     """What continues the trace at work; None without a DSN."""
     if not sentry_sdk.is_initialized():

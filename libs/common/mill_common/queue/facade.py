@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -19,17 +20,18 @@ from mill_common.queue.deadline import fail_overdue_jobs
 from mill_common.queue.outcome import Failure
 from mill_common.queue.policy import Policy
 from mill_common.queue.progress import raise_job_progress
-from mill_common.queue.reap import reap
+from mill_common.queue.reap import AT_ONCE, reap
 from mill_common.queue.rows import claimable_queues
 from mill_common.queue.types import Claim, NewOutput, Spent, TaskResult
 from mill_common.queue.wakeups import overdue_wakeups
 from mill_common.states import TaskStatus
-from mill_common.tracing import taken_back
+from mill_common.tracing import taken_back, tracing
 
 T = TypeVar("T")
 
 PATIENCE_S = 30.0  # how long the end of a claim waits for a database that is gone
 PAUSE_S = 0.25
+SWEEPERS = 2  # at once, when very many leases have run out
 
 
 class Wakes(Protocol):
@@ -111,12 +113,24 @@ class TaskQueue:
 
     def reap_expired(self) -> int:
         """Take every task whose lease has run out from its worker. Returns how many."""
+        taken = self._reap()
+        if taken < AT_ONCE:
+            return taken + self._reap_the_rest()
+        # A host with hundreds of workers is gone: the database has more than one core for it.
+        with ThreadPoolExecutor(SWEEPERS) as pool:
+            return taken + sum(pool.map(lambda _: self._reap_the_rest(), range(SWEEPERS)))
+
+    def _reap_the_rest(self) -> int:
         reaped = 0
-        while step := self.database.run(lambda session: reap(session, self.policy)):
-            for task in step:
-                taken_back(self.database, task.job_id, task.task_id, died=task.died)
-            reaped += len(step)
+        while taken := self._reap():
+            reaped += taken
         return reaped
+
+    def _reap(self) -> int:
+        sweep = self.database.run(lambda session: reap(session, self.policy, note_all=tracing()))
+        for task in sweep.noted:
+            taken_back(self.database, task.job_id, task.task_id, died=task.died)
+        return sweep.taken
 
     def fail_overdue(self) -> int:
         """Fail every job whose deadline has passed. Returns how many."""

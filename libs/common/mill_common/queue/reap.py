@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, String, Update, case, cast, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, Update, case, cast, func, literal, or_, select, true, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
@@ -33,39 +33,51 @@ class Reaped:
     job_id: UUID
     task_id: UUID
     died: bool  # it is a dead letter now
+    job_waits: bool  # whose job its claim had found locked
 
 
-def reap(session: Session, policy: Policy, *, limit: int = AT_ONCE) -> list[Reaped]:
+@dataclass(frozen=True)
+class Sweep:
+    """What one step took."""
+
+    taken: int
+    noted: Sequence[Reaped]  # those of which there is more to say
+
+
+def reap(session: Session, policy: Policy, *, note_all: bool = False, limit: int = AT_ONCE) -> Sweep:
     """Take up to `limit` tasks whose leases have run out from their workers, and count a crash of each.
 
     A task whose job somebody holds is left to the next sweep, so that nobody, however frozen, can make it wait.
+    Without `note_all` only dead letters and the like are noted: reading a hundred thousand rows takes as long as
+    writing them.
     """
     on_postgres = session.connection().dialect.name == "postgresql"
-    rows = (_in_one if on_postgres else _in_steps)(session, policy, limit)
-    for job_id in {row.job_id for row in rows if row.status is TaskStatus.FAILED or row.job_waits}:
+    sweep = (_in_one if on_postgres else _in_steps)(session, policy, limit, note_all)
+    for job_id in {task.job_id for task in sweep.noted if task.died or task.job_waits}:
         _follow(session, job_id)
-    return [Reaped(row.job_id, row.id, row.status is TaskStatus.FAILED) for row in rows]
+    return sweep
 
 
-Rows = Sequence[Row[UUID, UUID, TaskStatus, bool]]
-
-
-def _in_one(session: Session, policy: Policy, limit: int) -> Rows:
+def _in_one(session: Session, policy: Policy, limit: int, note_all: bool) -> Sweep:
     dead = _dead(limit).cte("dead")
     taken = _take(select(dead.c.id), policy).cte("taken")
     closed = _close(taken.c, policy).cte("closed")
-    waits = (col(Job.status) == JobStatus.QUEUED).label("job_waits")
-    rows = select(taken.c.id, taken.c.job_id, taken.c.status, waits).join(Job, col(Job.id) == taken.c.job_id)
-    return session.connection().execute(rows.add_cte(closed)).all()
+    facts = (taken.c.job_id, taken.c.id, taken.c.status == TaskStatus.FAILED, col(Job.status) == JobStatus.QUEUED)
+    worth = true() if note_all else or_(*facts[2:])
+    noted = select(func.count(), *(func.array_agg(fact).filter(worth) for fact in facts))
+    noted = noted.select_from(taken).join(Job, col(Job.id) == taken.c.job_id)
+    count, *columns = session.connection().execute(noted.add_cte(closed)).one()
+    return Sweep(count, [Reaped(*fact) for fact in zip(*(column or () for column in columns), strict=True)])
 
 
-def _in_steps(session: Session, policy: Policy, limit: int) -> Rows:
+def _in_steps(session: Session, policy: Policy, limit: int, note_all: bool) -> Sweep:
     taken = [row.id for row in session.connection().execute(_take(_dead(limit), policy))]
     this = col(Task.id).in_(taken)
     session.connection().execute(_close(Task, policy).where(this))
-    waits = (col(Job.status) == JobStatus.QUEUED).label("job_waits")
-    rows = select(col(Task.id), col(Task.job_id), col(Task.status), waits).join(Job, col(Job.id) == col(Task.job_id))
-    return session.connection().execute(rows.where(this)).all()
+    facts = (col(Task.job_id), col(Task.id), col(Task.status) == TaskStatus.FAILED, col(Job.status) == JobStatus.QUEUED)
+    rows = session.connection().execute(select(*facts).join(Job, col(Job.id) == col(Task.job_id)).where(this))
+    every = [Reaped(*row) for row in rows]
+    return Sweep(len(every), [task for task in every if note_all or task.died or task.job_waits])
 
 
 def _dead(limit: int) -> Select[Any]:
