@@ -7,27 +7,36 @@ from contextlib import closing, contextmanager
 
 from servers import Postgres
 from sqlalchemy import text
+from sqlmodel import SQLModel
 
 from mill_common.database import Database
 from mill_common.migrations import migrate
-from mill_common.models import Job, Owner
+from mill_common.models import Job, Owner, Task
 from mill_common.queue import Policy, enqueue_job
 
-_OWNERS = """
-    INSERT INTO owner SELECT (jsonb_populate_record(owner, jsonb_build_object('id', 'owner-' || n))).*
-    FROM owner, generate_series(1, :owners) AS n WHERE owner.id = 'first'
-"""
-_JOBS = """
-    INSERT INTO job SELECT (jsonb_populate_record(job, jsonb_build_object(
-        'id', gen_random_uuid(), 'owner_id', CAST(:owner AS text) || (n % :owners + 1)))).*
-    FROM job, generate_series(0, :jobs - 1) AS n WHERE job.id = :first
-"""
+_NUMBERED = "('01900000-0000-7000-800{}-' || lpad(to_hex({}), 12, '0'))::uuid"  # in the order of their making, as ours
 # Each owner's shares are one more than the last, as `queue/share.py` numbers them.
-_TASKS = """
-    INSERT INTO task SELECT (jsonb_populate_record(task, jsonb_build_object(
-        'id', gen_random_uuid(), 'job_id', job.id, 'owner_id', job.owner_id,
-        'share', row_number() OVER (PARTITION BY job.owner_id ORDER BY job.id)))).*
-    FROM task, job WHERE task.job_id = :first AND job.id <> :first
+_ROWS: list[tuple[type[SQLModel], dict[str, str], str]] = [
+    (Owner, {"id": "'owner-' || n"}, "generate_series(1, :owners) AS n"),
+    (
+        Job,
+        {"id": _NUMBERED.format(0, "n"), "owner_id": "'owner-' || (n % :owners + 1)"},
+        "generate_series(0, :jobs - 1) AS n",
+    ),
+    (
+        Task,
+        {
+            "id": _NUMBERED.format(1, "n"),
+            "job_id": _NUMBERED.format(0, "n"),
+            "owner_id": "'owner-' || (n % :owners + 1)",
+            "share": "n / :owners",
+        },
+        "generate_series(0, :jobs - 1) AS n",
+    ),
+]
+_INDEXES = """
+    SELECT indexname, indexdef FROM pg_indexes JOIN pg_class ON relname = indexname JOIN pg_index ON indexrelid = oid
+    WHERE schemaname = 'public' AND tablename IN ('job', 'task') AND NOT indisunique
 """
 
 
@@ -41,12 +50,27 @@ def backlog(server: Postgres, *, jobs: int, owners: int) -> Iterator[Database]:
             session.add(Owner(id="first"))
             session.flush()
             enqueue_job(session, first, Policy())
-            session.execute(text(_OWNERS), {"owners": owners})
-            session.execute(text(_JOBS), {"jobs": jobs, "owners": owners, "owner": "owner-", "first": first.id})
-            session.execute(text(_TASKS), {"first": first.id})
+            indexes = session.execute(text(_INDEXES)).all()
+            for name, _ in indexes:
+                session.execute(text(f"DROP INDEX {name}"))
+            for model, different, source in _ROWS:
+                session.execute(text(_like_the_first(model, different, source)), {"owners": owners, "jobs": jobs})
             session.delete(first)
+            for _, definition in indexes:
+                session.execute(text(definition))
         analyse(database)
         yield database
+
+
+def _like_the_first(model: type[SQLModel], different: dict[str, str], source: str) -> str:
+    """Rows like the first one of its table, but for some columns."""
+    names = [column.name for column in model.__table__.columns]  # type: ignore[attr-defined]  # as SQLModel types it
+    values = (different.get(name, f"one.{name}") for name in names)
+    table = model.__tablename__
+    one = f"(SELECT * FROM {table} LIMIT 1) AS one"
+    return f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {one}, {source}".replace(
+        "::", "\\:\\:"
+    )
 
 
 def analyse(database: Database) -> None:
