@@ -89,6 +89,7 @@ def _complete(connection: Connection, claim: Claim, result: TaskResult, spent: S
     made = storable(result.result)
     if connection.dialect.name == "postgresql":
         this = {"job_id": claim.job.id, "of_task": claim.task_id, "of_epoch": claim.epoch, "result": made}
+        this["of_status"] = TaskStatus.RUNNING
         used = {f"of_{name}": value for name, value in storable(vars(spent)).items()}
         row = QUICK_END.first(connection, this | used)
         if row is None:
