@@ -19,7 +19,7 @@ ACTOR = "wake"
 _HEARTBEAT_MS = 5_000
 _MAINTENANCE_CHANCE = 1_000_000
 _SOCKET_TIMEOUT_S = 5.0
-_LOOK_MS = 100  # the longest that an idle worker waits before it asks Redis again
+_LOOK_MS = 50  # the longest that an idle worker waits before it asks Redis again
 _ENOUGH = 256  # wake-ups waiting in one queue
 
 
