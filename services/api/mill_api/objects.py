@@ -11,9 +11,8 @@ from starlette.responses import Response
 from mill_api.body_stream import BLOCK, BodyStalled, BodyStream
 from mill_api.limits import announced_size, limit_body
 from mill_api.openapi import operation
-from mill_api.outputs import PARTIAL, RangeNotSatisfiable
 from mill_api.problems import NotFound
-from mill_api.ranges import Served, serve
+from mill_api.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.resources import resources
 from mill_api.room import UploadTooLarge
 from mill_api.uploads import BYTES, media_type
@@ -33,7 +32,14 @@ class ObjectNotFound(NotFound):
     scope=None,
     produces="*/*",
     also=PARTIAL,
-    raises=[SignatureInvalid, LinkExpired, ObjectNotFound, RangeNotSatisfiable, StorageUnavailable],
+    raises=[
+        SignatureInvalid,
+        LinkExpired,
+        ObjectNotFound,
+        PreconditionFailed,
+        RangeNotSatisfiable,
+        StorageUnavailable,
+    ],
 )
 def get_object(request: Request, key: str) -> Response:
     """Read an object under a signed URL."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,14 +15,12 @@ from mill_api.openapi import operation
 from mill_api.owners import owned_job
 from mill_api.problems import NotFound
 from mill_api.published import files_of, find_file, published_outputs
-from mill_api.ranges import Served, serve
+from mill_api.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.resources import resources
-from mill_common.errors import PermanentError, StorageUnavailable
+from mill_common.errors import StorageUnavailable
 from mill_common.models import Job, Output
 from mill_common.queue import JobNotFound
 from mill_common.storage.base import LINK_MAX_S
-
-PARTIAL = {206: "The range asked for.", 304: "Unchanged since the ETag or date given."}
 
 
 class OutputNotFound(NotFound):
@@ -31,15 +29,10 @@ class OutputNotFound(NotFound):
     code = "output_not_found"
 
 
-class RangeNotSatisfiable(PermanentError):
-    """The range lies outside the file."""
-
-    code = "range_not_satisfiable"
-    status = 416
-
-
 class DownloadQuery(BaseModel):
     """How a file is handed over."""
+
+    model_config = ConfigDict(extra="forbid")
 
     redirect: bool | None = Field(
         default=None, description="Whether to be sent to a signed URL of storage; `MILL_DOWNLOAD_REDIRECTS` if absent."
@@ -88,7 +81,7 @@ def list_outputs(request: Request, job_id: UUID) -> FileList:
     query=DownloadQuery,
     produces="*/*",
     also=PARTIAL | {302: "The file is at a signed URL of storage: `Location`."},
-    raises=[JobNotFound, OutputNotFound, RangeNotSatisfiable, StorageUnavailable],
+    raises=[JobNotFound, OutputNotFound, PreconditionFailed, RangeNotSatisfiable, StorageUnavailable],
 )
 def download(request: Request, job_id: UUID, name: str, query: DownloadQuery) -> Response:
     """Download one file, whole or in part, under the source's name.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -14,10 +14,29 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mill_api.problems import problem
+from mill_common.errors import PermanentError
 from mill_common.storage.base import ObjectStore
 
+PARTIAL = {206: "The range asked for.", 304: "Unchanged since the ETag or date given."}
 _RANGE = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*", re.IGNORECASE | re.ASCII)
+
+
+class PreconditionFailed(PermanentError):
+    """The file is not the one that `If-Match` or `If-Unmodified-Since` names."""
+
+    code = "precondition_failed"
+    status = 412
+
+
+class RangeNotSatisfiable(PermanentError):
+    """The range lies outside the file."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes.")
+        self.headers: Mapping[str, str] = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,30 +60,21 @@ class Span:
     end: int
 
 
-class Unsatisfiable(Exception):
-    """The range begins behind the end."""
-
-
 def serve(request: Request, store: ObjectStore, served: Served) -> Response:
     """Answer a GET or HEAD for an object. Blocks until storage hands out the first bytes.
 
     A request for several ranges gets the whole, as RFC 9110 §14.2 allows.
+
+    Raises:
+        PreconditionFailed: The object is another one than the client knows.
+        RangeNotSatisfiable: No byte of the range is there.
     """
+    if _is_another(request, served):
+        raise PreconditionFailed
     headers = _headers(served)
     if _is_unchanged(request, served):
         return Response(status_code=304, headers={k: v for k, v in headers.items() if k != "Content-Length"})
-    try:
-        span = _span(request, served)
-    except Unsatisfiable:
-        return problem(
-            request,
-            status=416,
-            code="range_not_satisfiable",
-            title="The range lies outside the file.",
-            detail=f"The file has {served.size} bytes.",
-            headers={"Content-Range": f"bytes */{served.size}", "Accept-Ranges": "bytes"},
-        )
-    status = 200
+    span, status = _span(request, served), 200
     if span is not None:
         status = 206
         headers["Content-Range"] = f"bytes {span.start}-{span.end}/{served.size}"
@@ -86,7 +96,7 @@ def parse_range(header: str, size: int) -> Span | None:
     """The one span that a Range header asks for; None if it is to be ignored.
 
     Raises:
-        Unsatisfiable: It is well formed, and no byte of it is there.
+        RangeNotSatisfiable: It is well formed, and no byte of it is there.
     """
     found = _RANGE.fullmatch(header.strip())
     if found is None or not any(found.groups()):
@@ -95,13 +105,13 @@ def parse_range(header: str, size: int) -> Span | None:
     if not first:
         length = min(int(last), size)
         if length == 0:
-            raise Unsatisfiable
+            raise RangeNotSatisfiable(size)
         return Span(size - length, size - 1)
     start = int(first)
     if last and int(last) < start:
         return None
     if start >= size:
-        raise Unsatisfiable
+        raise RangeNotSatisfiable(size)
     return Span(start, min(int(last), size - 1) if last else size - 1)
 
 
@@ -116,6 +126,15 @@ def _headers(served: Served) -> dict[str, str]:
     if served.filename is not None:
         headers["Content-Disposition"] = disposition(served.filename)
     return headers
+
+
+def _is_another(request: Request, served: Served) -> bool:
+    wanted = request.headers.get("if-match")
+    if wanted is not None:
+        tags = [tag.strip() for tag in wanted.split(",")]  # weak ones never match
+        return "*" not in tags and served.etag not in tags
+    since = _date(request.headers.get("if-unmodified-since"))
+    return since is not None and served.modified_at.replace(microsecond=0) > since
 
 
 def _is_unchanged(request: Request, served: Served) -> bool:
@@ -148,7 +167,7 @@ def _date(text: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 

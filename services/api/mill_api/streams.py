@@ -13,10 +13,10 @@ from mill_api.auth import caller
 from mill_api.fields import Time, from_unix
 from mill_api.links import public
 from mill_api.openapi import Reply, operation
-from mill_api.outputs import PARTIAL, OutputNotFound, RangeNotSatisfiable
+from mill_api.outputs import OutputNotFound
 from mill_api.owners import owned_job
 from mill_api.published import find_file, published_outputs
-from mill_api.ranges import Served, serve
+from mill_api.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.resources import resources, signer
 from mill_api.tokens import check_token, make_token
 from mill_common.errors import StorageUnavailable
@@ -63,7 +63,14 @@ def create_stream_cookie(request: Request, job_id: UUID) -> Reply[StreamCookie]:
     scope=None,
     produces="*/*",
     also=PARTIAL,
-    raises=[SignatureInvalid, LinkExpired, OutputNotFound, RangeNotSatisfiable, StorageUnavailable],
+    raises=[
+        SignatureInvalid,
+        LinkExpired,
+        OutputNotFound,
+        PreconditionFailed,
+        RangeNotSatisfiable,
+        StorageUnavailable,
+    ],
 )
 def stream(request: Request, job_id: UUID, token: str, name: str) -> Response:
     """Play a job's stream.
