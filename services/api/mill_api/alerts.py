@@ -106,6 +106,7 @@ class TestQuery(BaseModel):
     """How bad the test is."""
 
     __test__ = False  # no test, whatever its name
+    model_config = ConfigDict(extra="forbid")
 
     level: AlertLevel = AlertLevel.WARNING
 

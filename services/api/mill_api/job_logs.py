@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from mill_api.attempts import COLUMNS, attempts_of
 from mill_api.auth import caller
-from mill_api.fields import Line, Time
+from mill_api.fields import Line, Time, TimeInQuery
 from mill_api.openapi import operation
 from mill_api.owners import owned_job
 from mill_api.resources import resources
@@ -48,8 +48,8 @@ class LogQuery(BaseModel):
     task: list[Line] | None = Field(
         default=None, max_length=50, description="Names or kinds of steps, such as `encode-000` or `encode`."
     )
-    from_date: Time | None = Field(default=None, description="Of then or later.")
-    to_date: Time | None = Field(default=None, description="Of then or earlier.")
+    from_date: TimeInQuery | None = Field(default=None, description="Of then or later.")
+    to_date: TimeInQuery | None = Field(default=None, description="Of then or earlier.")
     page: int = Field(default=1, ge=1, le=1_000_000)
     per_page: int = Field(default=500, ge=1, le=5000)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from mill_api.auth import Caller
 from mill_api.deadline import Deadline, deadline_at
@@ -22,12 +22,20 @@ from mill_common.spec import JobSpec
 
 TEXT = r"^[^\x00]*$"  # NUL is valid in JSON and in no PostgreSQL text
 
+
+def _exact(given: Any) -> Any:
+    # As a floating-point number it would come back as another one.
+    if isinstance(given, int) and not isinstance(given, bool):
+        raise ValueError("whole numbers lie between -2**53 and 2**53")  # noqa: TRY004 - pydantic wants it
+    return given
+
+
 MetadataKey = Annotated[str, Field(min_length=1, max_length=100, pattern=TEXT)]
 MetadataValue = (
     Annotated[str, Field(max_length=1000, pattern=TEXT)]
     | bool
     | Annotated[int, Field(ge=-(2**53), le=2**53)]
-    | Annotated[float, Field(allow_inf_nan=False)]
+    | Annotated[float, BeforeValidator(_exact), Field(allow_inf_nan=False)]
     | None
 )
 
