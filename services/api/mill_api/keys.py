@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 from starlette.requests import Request
@@ -40,6 +40,13 @@ class KeyRequest(BaseModel):
     owner: Owner | None = Field(default=None, description="Whom it acts for; the caller's own owner if absent.")
     scopes: list[Scope] = Field(default=["jobs"], min_length=1, max_length=6)
     expires_at: Time | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _nobody_elses(cls, name: str) -> str:
+        if name == FROM_ENVIRONMENT:
+            raise ValueError("is the name of the key in that setting, which a change of the setting revokes")
+        return name
 
 
 class KeyFromSetting(PermanentError):
