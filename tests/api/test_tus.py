@@ -182,6 +182,14 @@ def test_more_than_was_announced_is_refused(ada: httpx.Client, announced: bool) 
     assert offset_of(ada, at) == 0
 
 
+def test_a_beginning_that_is_longer_than_the_whole_begins_nothing(gateway: Gateway, ada: httpx.Client) -> None:
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "3", "Content-Type": "application/offset+octet-stream"}
+    answer = ada.post("/api/v1/uploads/tus", headers=headers, content=b"12345")
+    assert (answer.status_code, answer.json()["code"]) == (413, "source_too_large")
+    with gateway.resources.database.read() as session:
+        assert session.exec(select(Upload)).all() == []
+
+
 def test_what_a_client_sent_before_it_left_is_kept(any_gateway: Gateway) -> None:
     content = os.urandom(PART_MIN + 300_000)
     with any_gateway.owner("ada") as ada:

@@ -104,9 +104,12 @@ async def create_resumable_upload(request: Request) -> Response:
     if length == 0:
         raise RequestInvalid("The file is empty.", [Fault(loc=["header", LENGTH.name], message="takes 1 or more")])
     checksum = read_checksum(request)
+    brings_bytes = request.headers.get("content-type") == CHUNK
+    if brings_bytes:
+        _refuse_excess(request, length)
     row = await to_thread.run_sync(_create, request, length)
     headers = {"Location": public(resources(request).settings, path("uploads", "tus", row.id)), **_expires(row)}
-    if request.headers.get("content-type") == CHUNK:
+    if brings_bytes:
         headers |= await _receive(request, row, 0, checksum)
     return Response(status_code=201, headers=headers)
 
@@ -198,9 +201,8 @@ def _at(wired: Resources, upload_id: UUID, owner_id: str, offset: int) -> Upload
 
 async def _receive(request: Request, row: Upload, offset: int, checksum: Checksum | None) -> dict[str, str]:
     """Take the body; the headers that say how far the upload is."""
-    rest, size = row.size - offset, announced_size(request)
-    if size is not None and size > rest:
-        raise UploadTooLarge(f"The body has {size} bytes; {rest} are missing.")
+    rest = row.size - offset
+    _refuse_excess(request, rest)
     digests = request.app.state.digests
     assert isinstance(digests, Digests)
     digest = digests.take(row.id, offset)
@@ -220,6 +222,12 @@ async def _receive(request: Request, row: Upload, offset: int, checksum: Checksu
 
     received = await to_thread.run_sync(work, limiter=request.app.state.upload_slots)
     return {"Upload-Offset": str(received), **_expires(row)}
+
+
+def _refuse_excess(request: Request, rest: int) -> None:
+    size = announced_size(request)
+    if size is not None and size > rest:
+        raise UploadTooLarge(f"The body has {size} bytes; {rest} are missing.")
 
 
 def _finish_if_whole(hold: Hold, digest: str | None) -> None:

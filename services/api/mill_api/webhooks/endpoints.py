@@ -40,6 +40,8 @@ from mill_common.outgoing import AddressRefused
 class WebhooksQuery(BaseModel):
     """Which webhooks."""
 
+    model_config = ConfigDict(extra="forbid")
+
     job_id: UUID | None = Field(default=None, description="The job's own instead of the owner's.")
 
 
