@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from waiting import wait_for
 
-from mill_api.credentials import is_mistyped, new_key, prefix_of
+from mill_api.keys.credentials import is_mistyped, new_key, prefix_of
 from mill_api.owners import AdminKeyRefused, ensure_admin_key
 from mill_common.clock import db_now
 from mill_common.models import ApiKey

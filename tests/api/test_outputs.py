@@ -9,7 +9,7 @@ import httpx
 import pytest
 from api.running import MEDIA, Gateway, complete, submit
 
-from mill_api.ranges import RangeNotSatisfiable, Span, disposition, parse_range
+from mill_api.outputs.ranges import RangeNotSatisfiable, Span, disposition, parse_range
 
 JOBS = "/api/v1/jobs"
 FILM = os.urandom(1_200_000)

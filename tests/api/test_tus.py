@@ -16,8 +16,8 @@ from api.running import Gateway, upload
 from sqlmodel import select
 from waiting import wait_for
 
-from mill_api import resumable
-from mill_api.receiving import size_of_parts
+from mill_api.uploads import resumable
+from mill_api.uploads.receiving import size_of_parts
 from mill_common.clock import db_now
 from mill_common.models import Owner, ReceivedPart, ResumableUpload, Upload
 from mill_common.storage.base import PART_MIN

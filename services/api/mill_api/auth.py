@@ -10,8 +10,8 @@ from sqlmodel import col, select
 from starlette.requests import Request
 
 from mill_api.callers import ADMIN, OPERATOR, VIEWER, Caller, Forbidden, Unauthenticated
-from mill_api.credentials import digest_of, is_mistyped
-from mill_api.known_callers import KnownCallers
+from mill_api.keys.credentials import digest_of, is_mistyped
+from mill_api.keys.known_callers import KnownCallers
 from mill_api.live.tickets import ALL, read_ticket
 from mill_api.openapi import Operation
 from mill_api.people.sessions import caller_with, person

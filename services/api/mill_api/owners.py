@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from mill_api.auth import ADMIN, valid
-from mill_api.credentials import digest_of, is_mistyped, new_key, prefix_of
+from mill_api.keys.credentials import digest_of, is_mistyped, new_key, prefix_of
 from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.errors import PermanentError

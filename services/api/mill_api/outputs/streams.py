@@ -13,12 +13,12 @@ from mill_api.auth import caller
 from mill_api.fields import Time, from_unix
 from mill_api.links import public
 from mill_api.openapi import Reply, operation
-from mill_api.outputs import OutputNotFound
+from mill_api.outputs.endpoints import OutputNotFound
+from mill_api.outputs.published import find_file, published_outputs
+from mill_api.outputs.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
+from mill_api.outputs.tokens import check_token, make_token
 from mill_api.owners import owned_job
-from mill_api.published import find_file, published_outputs
-from mill_api.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.resources import resources, signer
-from mill_api.tokens import check_token, make_token
 from mill_common.errors import StorageUnavailable
 from mill_common.queue import JobNotFound
 from mill_common.signing import LinkExpired, SignatureInvalid

@@ -11,9 +11,9 @@ from sqlmodel import col, or_, select
 
 from mill_api.auth import Caller, Forbidden
 from mill_api.fields import tidy_filename
+from mill_api.jobs.same_job import source_mark
 from mill_api.resources import Resources
-from mill_api.room import UploadTooLarge
-from mill_api.same_job import source_mark
+from mill_api.uploads.room import UploadTooLarge
 from mill_common.clock import db_now
 from mill_common.errors import SourceMissing
 from mill_common.models import Upload

@@ -10,15 +10,15 @@ from sqlalchemy import update
 from sqlmodel import col
 from starlette.requests import Request
 
-from mill_api.announced import remember
 from mill_api.auth import caller
 from mill_api.fields import Filename
 from mill_api.links import public
 from mill_api.openapi import operation
 from mill_api.problems import Fault, RequestInvalid
 from mill_api.resources import Resources, resources
-from mill_api.room import UploadTooLarge, room_of
-from mill_api.uploads import BYTES, UploadNotFound, UploadView, media_type, owned_upload, view
+from mill_api.uploads.announced import remember
+from mill_api.uploads.endpoints import BYTES, UploadNotFound, UploadView, media_type, owned_upload, view
+from mill_api.uploads.room import UploadTooLarge, room_of
 from mill_common.clock import db_now
 from mill_common.errors import PermanentError, SourceMissing, StorageUnavailable
 from mill_common.ids import uuid7

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from mill_api.auth import Caller
-from mill_api.deadline import Deadline, deadline_at
 from mill_api.fields import LINE
+from mill_api.jobs.deadline import Deadline, deadline_at
+from mill_api.jobs.same_job import digest, spec_hash
+from mill_api.jobs.several import find_sources
+from mill_api.jobs.source import SourceRequest, find_source
 from mill_api.resources import Resources
-from mill_api.same_job import digest, spec_hash
-from mill_api.several import find_sources
-from mill_api.source_request import SourceRequest, find_source
 from mill_api.webhooks.request import JobWebhook
 from mill_common.ids import uuid7
 from mill_common.merging import FEWEST, MOST

@@ -12,11 +12,11 @@ from starlette.requests import Request
 
 from mill_api.auth import caller
 from mill_api.fields import Time
-from mill_api.output_models import OutputsView
-from mill_api.output_view import outputs_view
-from mill_api.progress import ProgressView, progress_view
-from mill_api.published import published_outputs
-from mill_api.remaining import remaining_s
+from mill_api.jobs.progress import ProgressView, progress_view
+from mill_api.jobs.remaining import remaining_s
+from mill_api.outputs.models import OutputsView
+from mill_api.outputs.published import published_outputs
+from mill_api.outputs.view import outputs_view
 from mill_api.resources import resources
 from mill_common.merging import MERGE
 from mill_common.models import Job, Output, Task

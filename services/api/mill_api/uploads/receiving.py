@@ -12,9 +12,9 @@ from uuid import UUID
 
 from starlette.requests import ClientDisconnect
 
-from mill_api.body_stream import BLOCK, BodyStalled, BodyStream
-from mill_api.resumable import Hold
-from mill_api.uploads import BYTES, UploadNotFound
+from mill_api.uploads.body_stream import BLOCK, BodyStalled, BodyStream
+from mill_api.uploads.endpoints import BYTES, UploadNotFound
+from mill_api.uploads.resumable import Hold
 from mill_common.errors import MillError, PermanentError, SourceMissing
 from mill_common.storage import ObjectStore, UploadPart
 from mill_common.storage.base import PART_MIN

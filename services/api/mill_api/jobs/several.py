@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from mill_api.auth import Caller
+from mill_api.jobs.same_job import source_mark
+from mill_api.jobs.source import SourceRequest, find_source
 from mill_api.resources import Resources
-from mill_api.room import UploadTooLarge
-from mill_api.same_job import source_mark
-from mill_api.source_request import SourceRequest, find_source
+from mill_api.uploads.room import UploadTooLarge
 from mill_common.merging import naming
 from mill_common.models import JobSource
 from mill_common.quotas import limits_of

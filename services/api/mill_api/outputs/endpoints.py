@@ -12,10 +12,10 @@ from starlette.responses import Response
 from mill_api.auth import caller
 from mill_api.links import public
 from mill_api.openapi import operation
+from mill_api.outputs.published import files_of, find_file, published_outputs
+from mill_api.outputs.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.owners import owned_job
 from mill_api.problems import NotFound
-from mill_api.published import files_of, find_file, published_outputs
-from mill_api.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.resources import resources
 from mill_common.errors import StorageUnavailable
 from mill_common.models import Job, Output

@@ -11,9 +11,9 @@ from sqlmodel import col
 from starlette.requests import Request
 
 from mill_api.auth import caller
+from mill_api.jobs.summary import COLUMNS, JobSummary, summary
 from mill_api.openapi import operation
 from mill_api.resources import resources
-from mill_api.summary import COLUMNS, JobSummary, summary
 from mill_common.models import Job
 
 

@@ -14,19 +14,20 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mill_api.announced import remember
 from mill_api.auth import caller
-from mill_api.body_stream import BodyStalled, BodyStream
 from mill_api.fields import tidy_filename
 from mill_api.limits import announced_size
 from mill_api.links import path, public
 from mill_api.openapi import operation
 from mill_api.problems import Fault, MediaTypeUnsupported, RequestInvalid
-from mill_api.receiving import Checksum, ChecksumMismatch, Digests, Receiver, finish
 from mill_api.resources import Resources, resources
-from mill_api.resumable import Hold, UploadLocked, holding, look
-from mill_api.room import UploadTooLarge, room_of
-from mill_api.tus_headers import (
+from mill_api.uploads.announced import remember
+from mill_api.uploads.body_stream import BodyStalled, BodyStream
+from mill_api.uploads.endpoints import BYTES, UploadInUse, UploadNotFound, delete_upload, media_type
+from mill_api.uploads.receiving import Checksum, ChecksumMismatch, Digests, Receiver, finish
+from mill_api.uploads.resumable import Hold, UploadLocked, holding, look
+from mill_api.uploads.room import UploadTooLarge, room_of
+from mill_api.uploads.tus_headers import (
     ALGORITHMS,
     CHECKSUM,
     CHUNK,
@@ -42,7 +43,6 @@ from mill_api.tus_headers import (
     read_checksum,
     read_count,
 )
-from mill_api.uploads import BYTES, UploadInUse, UploadNotFound, delete_upload, media_type
 from mill_common.errors import PermanentError, StorageUnavailable
 from mill_common.ids import uuid7
 from mill_common.models import ResumableUpload, Upload

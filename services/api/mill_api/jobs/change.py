@@ -12,9 +12,9 @@ from starlette.requests import Request
 
 from mill_api.auth import caller
 from mill_api.fields import CollectionName
-from mill_api.job_request import MetadataKey, MetadataValue
-from mill_api.job_view import JobView, read_view
-from mill_api.labels import write_labels
+from mill_api.jobs.labels import write_labels
+from mill_api.jobs.request import MetadataKey, MetadataValue
+from mill_api.jobs.view import JobView, read_view
 from mill_api.openapi import operation
 from mill_api.owners import owned_job
 from mill_api.resources import resources

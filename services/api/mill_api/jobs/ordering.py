@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, func, literal, tuple_
 from sqlmodel import col
 
 from mill_api.fields import Time
-from mill_api.filters import Filters
+from mill_api.jobs.filters import Filters
 from mill_api.problems import Fault, RequestInvalid
 from mill_common.models import Job
 from mill_common.states import JobStatus

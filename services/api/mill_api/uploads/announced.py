@@ -6,7 +6,7 @@ from sqlmodel import SQLModel
 
 from mill_api.owners import ensure_owner
 from mill_api.resources import Resources
-from mill_api.uploads import expiry
+from mill_api.uploads.endpoints import expiry
 from mill_common.models import Upload
 from mill_common.quotas import make_room
 

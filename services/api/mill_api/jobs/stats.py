@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from mill_api.auth import caller
 from mill_api.fields import Time
-from mill_api.filters import DateRange, created_within
+from mill_api.jobs.filters import DateRange, created_within
 from mill_api.openapi import operation
 from mill_api.resources import resources
 from mill_api.storage_use import StorageUse, storage_use

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from mill_api.job_request import JobRequest
+from mill_api.jobs.request import JobRequest
 from mill_api.openapi import Header
 from mill_common.errors import PermanentError
 from mill_common.models import Job, JobSource, Upload

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from mill_api.openapi import Header
 from mill_api.problems import Fault, RequestInvalid
-from mill_api.receiving import Checksum
+from mill_api.uploads.receiving import Checksum
 from mill_common.errors import PermanentError
 
 VERSION = "1.0.0"

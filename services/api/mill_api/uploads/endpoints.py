@@ -17,15 +17,15 @@ from sqlmodel import Session, col, select
 from starlette.requests import Request
 
 from mill_api.auth import caller
-from mill_api.body_stream import BLOCK, BodyStalled, BodyStream
 from mill_api.fields import Filename, Time, tidy_filename
-from mill_api.form_file import FormFile
 from mill_api.limits import announced_size, limit_body
 from mill_api.openapi import operation
 from mill_api.owners import ensure_owner
 from mill_api.problems import MediaTypeUnsupported, RequestInvalid
 from mill_api.resources import Resources, resources
-from mill_api.room import UploadTooLarge, room_of
+from mill_api.uploads.body_stream import BLOCK, BodyStalled, BodyStream
+from mill_api.uploads.form_file import FormFile
+from mill_api.uploads.room import UploadTooLarge, room_of
 from mill_common.clock import db_now
 from mill_common.errors import MillError, PermanentError, StorageUnavailable
 from mill_common.ids import uuid7

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from mill_api.resources import Resources
-from mill_api.uploads import UploadNotFound, expiry, owned_upload
+from mill_api.uploads.endpoints import UploadNotFound, expiry, owned_upload
 from mill_common.clock import db_now
 from mill_common.errors import TransientError
 from mill_common.models import ReceivedPart, ResumableUpload, Upload

@@ -15,12 +15,12 @@ from starlette.responses import Response, StreamingResponse
 
 from mill_api.auth import caller
 from mill_api.fields import rfc3339
-from mill_api.filters import conditions
+from mill_api.jobs.filters import conditions
+from mill_api.jobs.ordering import Ordered, behind, order_of, values_of
+from mill_api.jobs.progress import percent
+from mill_api.jobs.spreadsheet import csv_line
 from mill_api.openapi import operation
-from mill_api.ordering import Ordered, behind, order_of, values_of
-from mill_api.progress import percent
 from mill_api.resources import resources
-from mill_api.spreadsheet import csv_line
 from mill_common.database import Database
 from mill_common.models import Job
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from mill_api.links import path, public
-from mill_api.output_models import (
+from mill_api.outputs.models import (
     AudioView,
     FileFacts,
     HlsView,
@@ -19,9 +19,9 @@ from mill_api.output_models import (
     ThumbnailsView,
     TranscriptionView,
 )
-from mill_api.published import ALIASES, renditions_of
+from mill_api.outputs.published import ALIASES, renditions_of
+from mill_api.outputs.tokens import make_token
 from mill_api.resources import resources, signer
-from mill_api.tokens import make_token
 from mill_common.models import Job, Output
 from mill_common.spec import JobSpec
 from mill_common.states import JobStatus

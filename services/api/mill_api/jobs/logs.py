@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import col
 from starlette.requests import Request
 
-from mill_api.attempts import COLUMNS, attempts_of
 from mill_api.auth import caller
 from mill_api.fields import Line, Time, TimeInQuery
+from mill_api.jobs.attempts import COLUMNS, attempts_of
 from mill_api.openapi import operation
 from mill_api.owners import owned_job
 from mill_api.resources import resources

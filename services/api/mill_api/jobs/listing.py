@@ -11,11 +11,11 @@ from sqlmodel import Session, col
 from starlette.requests import Request
 
 from mill_api.auth import caller
-from mill_api.filters import conditions
+from mill_api.jobs.filters import conditions
+from mill_api.jobs.ordering import Ordered, behind, cursor_after, order_of, read_cursor
+from mill_api.jobs.summary import COLUMNS, JobSummary, summary
 from mill_api.openapi import operation
-from mill_api.ordering import Ordered, behind, cursor_after, order_of, read_cursor
 from mill_api.resources import resources
-from mill_api.summary import COLUMNS, JobSummary, summary
 from mill_common.models import Job
 
 

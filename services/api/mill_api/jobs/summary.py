@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlmodel import col
 
 from mill_api.fields import Time
-from mill_api.progress import percent
+from mill_api.jobs.progress import percent
 from mill_common.models import Job
 from mill_common.states import JobStatus
 

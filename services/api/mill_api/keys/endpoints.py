@@ -13,8 +13,8 @@ from starlette.requests import Request
 from mill_api.audit import record
 from mill_api.auth import ADMIN, caller
 from mill_api.callers import Scope
-from mill_api.credentials import digest_of, new_key, prefix_of
 from mill_api.fields import LINE, Owner, Time
+from mill_api.keys.credentials import digest_of, new_key, prefix_of
 from mill_api.openapi import operation
 from mill_api.owners import FROM_ENVIRONMENT, ensure_owner
 from mill_api.problems import Fault, RequestInvalid

@@ -11,16 +11,16 @@ from sqlmodel import Session
 from starlette.requests import Request
 
 from mill_api.auth import Caller, Forbidden, caller
-from mill_api.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
-from mill_api.job_request import JobRequest, NewJob, new_job
-from mill_api.job_view import JobView, read_view
-from mill_api.labels import write_labels
+from mill_api.jobs.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
+from mill_api.jobs.labels import write_labels
+from mill_api.jobs.request import JobRequest, NewJob, new_job
+from mill_api.jobs.same_job import same_job
+from mill_api.jobs.view import JobView, read_view
 from mill_api.links import path
 from mill_api.openapi import Reply, operation
 from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
-from mill_api.room import UploadTooLarge
-from mill_api.same_job import same_job
+from mill_api.uploads.room import UploadTooLarge
 from mill_api.webhooks.request import check_url, job_endpoint
 from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable

@@ -8,14 +8,14 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mill_api.body_stream import BLOCK, BodyStalled, BodyStream
 from mill_api.limits import announced_size, limit_body
 from mill_api.openapi import operation
+from mill_api.outputs.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.problems import NotFound
-from mill_api.ranges import PARTIAL, PreconditionFailed, RangeNotSatisfiable, Served, serve
 from mill_api.resources import resources
-from mill_api.room import UploadTooLarge
-from mill_api.uploads import BYTES, media_type
+from mill_api.uploads.body_stream import BLOCK, BodyStalled, BodyStream
+from mill_api.uploads.endpoints import BYTES, media_type
+from mill_api.uploads.room import UploadTooLarge
 from mill_common.errors import SourceMissing, StorageUnavailable
 from mill_common.signing import LinkExpired, SignatureInvalid
 from mill_common.storage import FileStore, ObjectStat, PartTarget
