@@ -63,7 +63,7 @@ class KeyRevoked(PermanentError):
     status = 409
 
 
-class Rotation(BaseModel):
+class KeyRotation(BaseModel):
     """How a secret is replaced."""
 
     model_config = ConfigDict(extra="forbid")
@@ -143,13 +143,13 @@ def revoke_key(request: Request, key_id: UUID) -> None:
 
 @operation(
     tag="keys",
-    body=Rotation,
+    body=KeyRotation,
     body_required=False,
     returns=KeyMade,
     raises=[KeyNotFound, KeyFromSetting, KeyRevoked],
     scope=ADMIN,
 )
-def rotate_key(request: Request, key_id: UUID, body: Rotation) -> KeyMade:
+def rotate_key(request: Request, key_id: UUID, body: KeyRotation) -> KeyMade:
     """Give a key a new secret, shown in this answer and never again. The old one does for a while, too.
 
     A secret that an earlier rotation left is refused from now on.
