@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from mill_api.auth import Caller
-from mill_api.fields import LINE
+from mill_api.fields import CollectionName
 from mill_api.jobs.deadline import Deadline, deadline_at
 from mill_api.jobs.same_job import digest, spec_hash
 from mill_api.jobs.several import find_sources
@@ -72,8 +72,7 @@ class JobRequest(BaseModel):
         default_factory=dict, max_length=50, description="The client's own; given back unchanged."
     )
     webhook: JobWebhook | None = Field(default=None, description="A URL to be told of this job alone.")
-
-    collection: Annotated[str, Field(min_length=1, max_length=64, pattern=LINE)] | None = Field(
+    collection: CollectionName | None = Field(
         default=None, description="A name of the client's own under which the job is filed."
     )
     deadline: Deadline = Field(
