@@ -65,7 +65,7 @@ class Postgres(Server):
     def _prepare(self) -> None:
         argv = [self._bin / "initdb", "--pgdata", self.folder / "data", "--username=mill", "--auth=trust"]
         made = subprocess.run(
-            [*map(str, argv), "--encoding=UTF8", "--locale=C", "--no-sync"],
+            [*map(str, argv), "--encoding=UTF8", "--locale=C", "--lc-ctype=C.UTF-8", "--no-sync"],
             user=self.user,
             cwd=self.folder,
             capture_output=True,

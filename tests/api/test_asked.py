@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from api.running import Gateway, complete, submit, upload
 
 JOBS = "/api/v1/jobs"
@@ -24,6 +25,21 @@ def test_a_bad_spec_points_at_each_field(ada: httpx.Client) -> None:
         ["body", "spec", "transcript", "x"],
         ["body", "priority"],
     ]
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 10**30])
+def test_a_number_that_would_come_back_as_another_is_refused(ada: httpx.Client, number: int) -> None:
+    body = {"source": {"upload_id": upload(ada)}, "metadata": {"n": number}}
+    answer = ada.post(JOBS, json=body)
+    assert answer.status_code == 422, answer.json()["user_metadata"]
+    assert "2**53" in answer.text
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 0.1, 1e300, True])
+def test_a_number_comes_back_as_it_was_given(ada: httpx.Client, number: float) -> None:
+    made = ada.post(JOBS, json={"source": {"upload_id": upload(ada)}, "metadata": {"n": number}})
+    assert made.json()["user_metadata"] == {"n": number}
+    assert type(made.json()["user_metadata"]["n"]) is type(number)
 
 
 def test_every_audio_file_and_picture_can_be_fetched(gateway: Gateway, ada: httpx.Client) -> None:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from mill_api.app import describe
 from mill_api.auth import authorise
-from mill_api.health import Health
+from mill_api.monitoring.health import Health
 from mill_api.openapi import Deprecation, Endpoint, operation
 
 GOING = Deprecation(

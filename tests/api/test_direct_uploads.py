@@ -7,7 +7,7 @@ import httpx
 import pytest
 from api.running import Gateway
 
-from mill_api.direct_uploads import MAX_PARTS, PART_BYTES, WHOLE_BYTES, part_size
+from mill_api.uploads.direct import MAX_PARTS, PART_BYTES, WHOLE_BYTES, part_size
 from mill_common.storage import S3Store
 
 DIRECT = "/api/v1/uploads/direct"

@@ -143,6 +143,14 @@ def test_the_stream_is_neither_kept_nor_buffered_on_its_way(gateway: Gateway, ad
     assert (head.status_code, head.content) == (200, b"")
 
 
+def test_a_look_at_the_head_of_a_stream_leaves_the_connection_free(gateway: Gateway, ada: httpx.Client) -> None:
+    for url in (progress_of(submit(ada)), "/api/v1/events"):
+        head = ada.head(url)
+        assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        assert ada.get("/health").status_code == 200
+    assert gateway.app.state.hub.watching == 0
+
+
 def test_an_idle_stream_is_kept_alive(gateway: Gateway, ada: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "PING_S", 0.05)
     job_id = submit(ada)

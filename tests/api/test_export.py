@@ -15,8 +15,8 @@ from api.running import Gateway, submit
 from sqlalchemy import event
 from waiting import wait_for
 
-from mill_api.export import AT_ONCE, FIELDS
-from mill_api.spreadsheet import cell_of
+from mill_api.jobs.export import AT_ONCE, FIELDS
+from mill_api.jobs.spreadsheet import cell_of
 from mill_common.models import Job, Owner
 
 EXPORT = "/api/v1/jobs/export"

@@ -53,6 +53,13 @@ def test_jobs_are_found_by_their_metadata(ada: httpx.Client) -> None:
     assert names(ada, ("metadata", "take=1"), ("search", "C")) == ["c"]
 
 
+@pytest.mark.parametrize("part", ["ärger", "ÄRGER", "ÉTÉ"])
+def test_a_name_is_found_in_any_case(any_gateway: Gateway, part: str) -> None:
+    with any_gateway.owner("eve") as eve:
+        submit(eve, filename="Ärger im été.mp4")
+        assert names(eve, ("search", part)) == ["Ärger im été"]
+
+
 def test_a_long_value_is_kept_but_not_looked_for(ada: httpx.Client) -> None:
     [job] = ada.get(JOBS, params={"search": "c.mp4"}).json()["jobs"]
     assert ada.get(f"{JOBS}/{job['job_id']}").json()["user_metadata"]["long"] == "x" * 300

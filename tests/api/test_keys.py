@@ -6,11 +6,13 @@ import httpx
 import pytest
 from api.running import ADMIN_KEY, Gateway
 from pydantic import SecretStr
+from sqlalchemy import update
 from sqlmodel import col, select
 from waiting import wait_for
 
-from mill_api.credentials import is_mistyped, new_key, prefix_of
+from mill_api.keys.credentials import is_mistyped, new_key, prefix_of
 from mill_api.owners import AdminKeyRefused, ensure_admin_key
+from mill_common.clock import db_now
 from mill_common.models import ApiKey
 from mill_common.settings import Settings
 
@@ -119,6 +121,26 @@ def test_without_any_admin_key_one_is_made_and_printed_once(
         assert operator.get(KEYS).status_code == 200
     ensure_admin_key(database, unset)
     assert capsys.readouterr().err == ""
+
+
+def test_an_admin_key_that_has_expired_locks_nobody_out(
+    gateway: Gateway, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = gateway.resources.database
+    made = gateway.admin.post(KEYS, json={"name": "old", "scopes": ["admin"], "expires_at": "2999-01-01T00:00:00Z"})
+    with database.write() as session:
+        session.execute(update(ApiKey).values(expires_at=db_now(-1)))
+    with gateway.client(made.json()["key"]) as old:
+        assert old.get(KEYS).status_code == 401
+    ensure_admin_key(database, settings.model_copy(update={"admin_key": None}))
+    printed = capsys.readouterr().err.split()[-1]
+    with gateway.client(printed) as operator:
+        assert operator.get(KEYS).status_code == 200
+
+
+def test_the_name_of_the_settings_key_is_no_other_keys(gateway: Gateway) -> None:
+    answer = gateway.admin.post(KEYS, json={"name": "MILL_ADMIN_KEY", "owner": "ada"})
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", "name"])
 
 
 def test_a_changed_admin_key_setting_revokes_the_one_before(gateway: Gateway, settings: Settings) -> None:

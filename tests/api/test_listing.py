@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 from api.running import Gateway, complete, submit
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import update
 from sqlmodel import col
 
@@ -32,6 +33,12 @@ def listed(any_gateway: Gateway) -> Iterator[httpx.Client]:
                 session.execute(update(Job).where(col(Job.id) == UUID(job_id)).values(**created))
         submit(bob, filename="Clip of Bob.mp4")
         yield ada
+
+
+def queries(gateway: Gateway) -> list[type[BaseModel]]:
+    """What any operation takes in its query."""
+    operations = [operation for endpoint in gateway.endpoints() for operation in endpoint.operations.values()]
+    return [operation.query for operation in operations if operation.query is not None]
 
 
 def names(client: httpx.Client, **query: Any) -> list[str]:
@@ -98,6 +105,18 @@ def test_a_cursor_that_is_none_is_refused(ada: httpx.Client, cursor: str) -> Non
     answer = ada.get(JOBS, params={"cursor": cursor})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["query", "cursor"]
+
+
+def test_no_query_takes_a_parameter_that_it_does_not_know(gateway: Gateway) -> None:
+    lenient = [model.__name__ for model in queries(gateway) if model.model_config.get("extra") != "forbid"]
+    assert lenient == []
+
+
+def test_no_query_takes_a_number_for_a_time(gateway: Gateway) -> None:
+    for model in queries(gateway):
+        for name in {"from_date", "to_date"} & model.model_fields.keys():
+            with pytest.raises(ValidationError, match=name):
+                model.model_validate({name: "1700000000"})
 
 
 def test_a_cursor_of_another_order_is_refused(ada: httpx.Client) -> None:

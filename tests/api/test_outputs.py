@@ -9,7 +9,7 @@ import httpx
 import pytest
 from api.running import MEDIA, Gateway, complete, submit
 
-from mill_api.ranges import Span, Unsatisfiable, disposition, parse_range
+from mill_api.outputs.ranges import RangeNotSatisfiable, Span, disposition, parse_range
 
 JOBS = "/api/v1/jobs"
 FILM = os.urandom(1_200_000)
@@ -164,6 +164,37 @@ def test_conditions_decide_what_is_sent(gateway: Gateway, ada: httpx.Client) -> 
     assert outside.headers["content-range"] == "bytes */5"
 
 
+@pytest.mark.parametrize("text", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "yesterday", "0", ""])
+def test_a_date_that_is_none_is_no_condition(gateway: Gateway, ada: httpx.Client, text: str) -> None:
+    url = f"{JOBS}/{made(gateway, ada)}/download/audio"
+    for name in ("If-Modified-Since", "If-Unmodified-Since", "If-Range"):
+        answer = ada.get(url, headers={name: text, "Range": "bytes=0-1"})
+        assert answer.status_code == (200 if name == "If-Range" else 206), name
+
+
+@pytest.mark.parametrize("link", ["download", "signed", "stream"])
+def test_a_file_that_is_another_one_is_not_sent(gateway: Gateway, ada: httpx.Client, link: str) -> None:
+    job_id = made(gateway, ada)
+    outputs = ada.get(f"{JOBS}/{job_id}").json()["outputs"]
+    url = {
+        "download": f"{JOBS}/{job_id}/download/audio",
+        "signed": outputs["audio"]["url"],
+        "stream": outputs["hls"]["master_url"],
+    }[link]
+    whole = ada.get(url)
+    etag, date = whole.headers["etag"], whole.headers["last-modified"]
+
+    def sent(**headers: str) -> int:
+        return ada.get(url, headers={name.replace("_", "-"): value for name, value in headers.items()}).status_code
+
+    assert sent(If_Match=f'"x", {etag}') == sent(If_Match="*") == sent(If_Unmodified_Since=date) == 200
+    assert sent(If_Match=etag, If_Unmodified_Since="Sat, 01 Jan 2000 00:00:00 GMT") == 200, "the tag decides alone"
+    assert sent(If_Match='"x"') == sent(If_Match=f"W/{etag}") == 412
+    assert sent(If_Unmodified_Since="Sat, 01 Jan 2000 00:00:00 GMT") == 412
+    refused = ada.get(url, headers={"If-Match": '"x"', "Range": "bytes=0-1"})
+    assert refused.json()["code"] == "precondition_failed"
+
+
 @pytest.mark.parametrize(
     ("header", "span"),
     [
@@ -187,7 +218,7 @@ def test_a_range_is_read_as_rfc_9110_says(header: str, span: Span | None) -> Non
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-11", "bytes=-0"])
 def test_a_range_behind_the_end_cannot_be_satisfied(header: str) -> None:
-    with pytest.raises(Unsatisfiable):
+    with pytest.raises(RangeNotSatisfiable):
         parse_range(header, 10)
 
 

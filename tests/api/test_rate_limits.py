@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from mill_api import rate_limits
 from mill_api.auth import ADMIN, authorise
-from mill_api.health import Health
+from mill_api.monitoring.health import Health
 from mill_api.openapi import Endpoint, operation
 from mill_api.rate_limits import Rate, RateLimits, of_address
 from mill_common.resources import open_resources

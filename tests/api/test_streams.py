@@ -8,7 +8,7 @@ import httpx
 import pytest
 from api.running import Gateway, complete, submit
 
-from mill_api.tokens import make_token
+from mill_api.outputs.tokens import make_token
 from mill_common.settings import Settings
 from mill_common.signing import Signer
 

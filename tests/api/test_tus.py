@@ -16,8 +16,8 @@ from api.running import Gateway, upload
 from sqlmodel import select
 from waiting import wait_for
 
-from mill_api import resumable
-from mill_api.receiving import size_of_parts
+from mill_api.uploads import resumable
+from mill_api.uploads.receiving import size_of_parts
 from mill_common.clock import db_now
 from mill_common.models import Owner, ReceivedPart, ResumableUpload, Upload
 from mill_common.storage.base import PART_MIN
@@ -180,6 +180,14 @@ def test_more_than_was_announced_is_refused(ada: httpx.Client, announced: bool) 
     body: bytes | Iterator[bytes] = b"x" * 11 if announced else iter([b"x" * 6, b"x" * 5])
     assert send(ada, at, 0, body).status_code == 413
     assert offset_of(ada, at) == 0
+
+
+def test_a_beginning_that_is_longer_than_the_whole_begins_nothing(gateway: Gateway, ada: httpx.Client) -> None:
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "3", "Content-Type": "application/offset+octet-stream"}
+    answer = ada.post("/api/v1/uploads/tus", headers=headers, content=b"12345")
+    assert (answer.status_code, answer.json()["code"]) == (413, "source_too_large")
+    with gateway.resources.database.read() as session:
+        assert session.exec(select(Upload)).all() == []
 
 
 def test_what_a_client_sent_before_it_left_is_kept(any_gateway: Gateway) -> None:

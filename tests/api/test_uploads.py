@@ -13,7 +13,7 @@ from api.running import Gateway, submit, upload
 from sqlalchemy import text
 from sqlmodel import select
 
-from mill_api import body_stream
+from mill_api.uploads import body_stream
 from mill_common.models import Upload
 from mill_common.settings import Settings
 

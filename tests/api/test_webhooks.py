@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from api.running import Gateway, claim, complete, plan, submit
 from sqlalchemy import select, update
 from sqlmodel import col
 
+from mill_api.webhooks.owned import check_room
 from mill_common.errors import SourceUnreadable
 from mill_common.models import WebhookDelivery, WebhookEndpoint
 from mill_common.models.webhooks import DeliveryStatus, DisabledReason
@@ -104,6 +106,21 @@ def test_an_owner_has_twenty_webhooks_at_most(ada: httpx.Client) -> None:
     for _ in range(20):
         _hook(ada)
     assert ada.post(HOOKS, json={"url": URL}).json()["code"] == "too_many_webhooks"
+
+
+def test_webhooks_made_at_once_are_not_too_many_together(any_gateway: Gateway) -> None:
+    with any_gateway.owner("eve") as eve, ThreadPoolExecutor() as pool:
+        for _ in range(19):
+            _hook(eve)
+        with any_gateway.resources.database.write() as session:
+            check_room(session, "eve")
+            row = session.scalars(select(WebhookEndpoint).limit(1)).one()
+            session.add(WebhookEndpoint(**row.model_dump(exclude={"id"})))
+            session.flush()
+            sent = pool.submit(eve.post, HOOKS, json={"url": URL})
+            with pytest.raises(TimeoutError):
+                sent.result(timeout=1)
+        assert sent.result(timeout=20).json()["code"] == "too_many_webhooks"
 
 
 def test_a_rotated_secret_is_a_new_one_and_keeps_the_old_one_for_a_while(gateway: Gateway, ada: httpx.Client) -> None:

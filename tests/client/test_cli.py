@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 from pathlib import Path
 
@@ -33,6 +34,24 @@ def test_each_refusal_has_its_exit_code(mill: Mill, server: ScriptedServer, repl
     assert (ran.code, ran.out) == (code, "")
     assert ran.err.startswith("error: ")
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry", "delete"])
+def test_one_job_that_fails_keeps_no_other_from_being_changed(mill: Mill, server: ScriptedServer, command: str) -> None:
+    answer = Reply.of(job_view(deleted=True, files_deleted=0))
+    for name in ("a", "c"):
+        server.on("POST", f"/api/v1/jobs/{name}/{command}", answer)
+        server.on("DELETE", f"/api/v1/jobs/{name}", answer)
+    ran = mill(command, "a", "b", "c", "--json")
+    assert (ran.code, len(lines(ran.out)), "job b: " in ran.err) == (5, 2, True)
+
+
+def test_a_file_whose_name_is_no_text_is_submitted(
+    mill: Mill, server: ScriptedServer, clip: str, tmp_path: Path
+) -> None:
+    path = Path(clip).rename(tmp_path / os.fsdecode(b"\xff.mp4"))
+    ran = mill("submit", str(path), "--json")
+    assert (ran.code, lines(ran.out)[0]["filename"]) == (0, str(path))
 
 
 def test_where_no_server_is_the_message_says_where_and_what_to_do(mill: Mill) -> None:

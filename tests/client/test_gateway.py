@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +16,8 @@ from api.running import ADMIN_KEY, Gateway, claim, plan, serving
 from client.processes import environment, mill
 from client.scripted import lines
 from pydantic import SecretStr
+from sqlmodel import col, select
+from waiting import wait_for
 
 from mill_client import (
     Client,
@@ -27,9 +31,12 @@ from mill_client import (
     TranscriptSpec,
     Unauthenticated,
 )
+from mill_client import JobSource as SourcePlace
+from mill_client._body import name_of
 from mill_client.doctor import server_checks
 from mill_common.database import Database
 from mill_common.migrations import migrate
+from mill_common.models import JobSource
 from mill_common.queue import NewOutput, Spent, TaskResult
 from mill_common.resources import Resources, open_resources
 from mill_common.settings import Settings
@@ -103,6 +110,73 @@ def test_a_file_becomes_a_job_with_everything_that_was_asked(client: Client, vid
     assert job.user_metadata == {"course": "7", "part": 2}
     assert (job.spec["renditions"], job.spec["hls"], job.spec["transcript"]["language"]) == ([360], False, "en")
     assert job.outputs.hls.reason == "not_requested"
+
+
+def test_several_videos_become_one_job(client: Client, gateway: Gateway, video: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.mp4"
+    second.write_bytes(b"more of it")
+    told: list[tuple[int, int]] = []
+    made = client.submit([video, second, video], collection="trip", on_bytes=lambda *bytes_: told.append(bytes_))
+    job = client.jobs.get(made.job_id)
+    assert (job.source.filename, job.source.video_count, job.source.segments) == (video.name, 3, None)
+    assert told == sorted(told)
+    assert told[-1] == (30_010, 30_010)
+    with gateway.resources.database.read() as session:
+        rows = session.exec(select(JobSource).order_by(col(JobSource.position))).all()
+    assert [row.filename for row in rows] == [video.name, "second.mp4", video.name]
+
+
+def test_uploads_and_urls_are_merged_in_the_order_given(client: Client, video: Path) -> None:
+    upload = client.uploads.send(video)
+    places = [SourcePlace(url="https://media.example.org/a.mp4"), SourcePlace(upload_id=upload.id)]
+    job = client.jobs.create(sources=places)
+    assert (job.source.filename, job.source.video_count) == ("a.mp4", 2)
+
+
+def test_a_job_is_of_one_source_or_of_several(client: Client) -> None:
+    for places in ({}, {"url": "https://media.example.org/a.mp4", "sources": [SourcePlace(upload_id=NOBODY)] * 2}):
+        with pytest.raises(ValueError, match="exactly one"):
+            client.jobs.create(**places)  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="at least 2"):
+        client.jobs.create(sources=[SourcePlace(upload_id=NOBODY)])
+
+
+def test_following_a_job_that_is_deleted_ends(client: Client, gateway: Gateway, video: Path) -> None:
+    job_id = client.submit(video).job_id
+
+    def delete() -> None:
+        wait_for(lambda: gateway.app.state.hub.watching)
+        client.jobs.delete(job_id)
+
+    with ThreadPoolExecutor() as pool:
+        deleted = pool.submit(delete)
+        with pytest.raises(NotFound):
+            list(client.jobs.follow(job_id))
+        deleted.result()
+
+
+def test_a_server_that_sends_browsers_to_storage_is_downloaded_from(tmp_path: Path, video: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "other", admin_key=SecretStr(ADMIN_KEY), download_redirects=True)
+    with closing(Database(settings.database_url)) as database:
+        migrate(database)
+    with (
+        closing(open_resources(settings)) as resources,
+        serving(resources) as running,
+        Client(running.url, ADMIN_KEY) as client,
+    ):
+        job_id = client.submit(video).job_id
+        publish(resources, FILES)
+        done = client.download(job_id, tmp_path / "out")
+    assert {file.name: file.path.read_bytes() for file in done} == FILES
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.mp4", b"a\nb.mp4", b"back\\slash.mp4"])
+@pytest.mark.parametrize("resumable", [False, True])
+def test_a_file_may_have_any_name(client: Client, tmp_path: Path, name: bytes, resumable: bool) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.write_bytes(b"moving pictures")
+    send = client.uploads.send_resumable if resumable else client.uploads.send
+    assert send(path).filename == name_of(path)
 
 
 def test_the_same_request_is_the_same_job(client: Client, video: Path) -> None:

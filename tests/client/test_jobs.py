@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from client.scripted import JOB, Reply, ScriptedServer, job_view
 
-from mill_client import Client, Conflict, ConnectionFailed, JobFailed, JobStatus, WaitTimeout
+from mill_client import Client, Conflict, ConnectionFailed, JobFailed, JobStatus, JobWebhook, ServerError, WaitTimeout
+from mill_client._http import Settings
 
 ID = job_view()["job_id"]
 QUEUED = Reply.of(job_view("queued", 0))
@@ -59,6 +60,29 @@ def test_a_server_that_stays_away_ends_the_wait(server: ScriptedServer) -> None:
     server.on("GET", JOB, HALF, Reply(500, b"x", cut=0))
     with Client(server.url, retries=0) as client, pytest.raises(ConnectionFailed):
         list(client.jobs.follow(ID, outage_s=0.5))
+
+
+def test_a_status_of_a_newer_server_is_kept(server: ScriptedServer, client: Client) -> None:
+    server.on("GET", JOB, Reply.of(job_view("paused", 50)))
+    status = client.jobs.get(ID).status
+    assert (status, status == "paused", status.ended, str(status)) == (JobStatus("paused"), True, False, "paused")
+
+
+def test_a_forced_job_without_a_key_is_not_asked_for_twice(server: ScriptedServer, client: Client) -> None:
+    server.on("POST", "/api/v1/jobs", Reply(502), Reply.of(job_view(), 201))
+    with pytest.raises(ServerError):
+        client.jobs.create(upload_id="u1", force=True, reuse=True)
+    assert len(server.seen) == 1
+
+
+def test_no_secret_is_shown_with_what_holds_it(server: ScriptedServer, client: Client) -> None:
+    server.on("POST", "/api/v1/keys", Reply.of({"id": "k1", "name": "ci", "key": "mill_hush"}, 201))
+    server.on("POST", "/api/v1/webhooks", Reply.of({"id": "w1", "url": "https://a.example", "secret": "whsec_hush"}))
+    server.on("POST", "/api/v1/jobs", Reply.of(job_view(webhook_secret="whsec_hush"), 201))
+    hook = JobWebhook(url="https://a.example", secret="whsec_hush")
+    made = [client.keys.create("ci"), client.webhooks.create(hook.url), client.jobs.create(url="https://a.example/b")]
+    shown = repr([*made, hook, Settings.checked(server.url, "mill_hush", timeout_s=1, retries=0)])
+    assert "hush" not in shown
 
 
 def test_all_jobs_are_listed_page_after_page(server: ScriptedServer, client: Client) -> None:

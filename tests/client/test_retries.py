@@ -40,7 +40,9 @@ def test_a_date_gone_by_asks_for_no_time() -> None:
     assert retry_after_s({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-5", "1.5", "²", "Wed, 99 Oct 2015"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-5", "1.5", "²", "Wed, 99 Oct 2015", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"]
+)
 def test_what_cannot_be_read_asks_for_nothing(text: str) -> None:
     assert retry_after_s({"Retry-After": text}) is None
 

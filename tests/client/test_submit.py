@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from client.conftest import Mill
 from client.scripted import JOB, Reply, ScriptedServer, job_view, lines
@@ -96,6 +98,27 @@ def test_submit_takes_a_url(mill: Mill, server: ScriptedServer, clip: str) -> No
     assert server.calls("POST", "/api/v1/uploads") == []
 
 
+def test_submit_merges_videos_in_their_order(mill: Mill, server: ScriptedServer, clip: str) -> None:
+    ran = mill("submit", "--merge", clip, "https://example.org/a.mp4", clip, "--wait", "--json", "--priority", "9")
+    (seen,) = server.calls("POST", "/api/v1/jobs")
+    places = [{"upload_id": "u1"}, {"url": "https://example.org/a.mp4"}, {"upload_id": "u1"}]
+    assert (ran.code, seen.json) == (0, {"sources": places, "priority": 9})
+    assert len(server.calls("POST", "/api/v1/uploads")) == 1, "what is named twice is sent once"
+    assert lines(ran.out)[-1]["status"] == "completed"
+
+
+def test_submit_merges_nothing_if_one_video_cannot_be_sent(
+    mill: Mill, server: ScriptedServer, clip: str, tmp_path: Path
+) -> None:
+    refused = tmp_path / "refused.mp4"
+    refused.write_bytes(b"more")
+    upload = Reply.of({"id": "u1", "filename": "clip.mp4", "size": 4, "status": "complete"}, 201)
+    server.on("POST", "/api/v1/uploads", upload, Reply.problem(413, "source_too_large", "It is too large."))
+    ran = mill("submit", "--merge", "--parallel", "1", clip, str(refused))
+    assert (ran.code, "refused.mp4: It is too large." in ran.err) == (6, True)
+    assert server.calls("POST", "/api/v1/jobs") == []
+
+
 def test_submit_takes_several_videos(mill: Mill, server: ScriptedServer, clip: str) -> None:
     ran = mill("submit", clip, "https://example.org/a.mp4", "--wait", "--json")
     assert (ran.code, len(server.calls("POST", "/api/v1/jobs"))) == (0, 2)
@@ -112,6 +135,10 @@ def test_submit_takes_several_videos(mill: Mill, server: ScriptedServer, clip: s
         ["CLIP", "--priority", "10"],
         ["CLIP", "https://example.org/a", "--idempotency-key", "k"],
         ["CLIP", "--url", "nonsense"],
+        ["CLIP", "--merge"],
+        ["CLIP", "--deadline", "nan"],
+        ["CLIP", "--deadline", "inf"],
+        ["CLIP", "--thumbnail-at", "nan"],
         [],
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from browser.site import Content, reported, served
 from server_process import free_port, program
 from standalone.running import KEY, MillProcess
 from waiting import wait_for
@@ -25,6 +27,16 @@ from mill_standalone.demo import SAMPLE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 CURL_S = 240
+PAGE = """<!doctype html><meta charset="utf-8"><script>
+const shown = [], errors = [];
+const show = percent => shown.push(percent);
+const report = closed => fetch("/report", {{method: "POST", body: JSON.stringify({{shown, errors, closed}})}});
+window.addEventListener("error", event => {{ errors.push(event.message); report(false); }});
+window.addEventListener("unhandledrejection", event => {{ errors.push(String(event.reason)); report(false); }});
+</script><script type="module">
+{example}
+events.addEventListener("complete", () => report(events.readyState === EventSource.CLOSED));
+</script>"""
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,30 @@ def test_the_examples_for_a_shell_do_what_they_say(mill: MillProcess, tmp_path: 
     assert refusal == json.loads(of("json", "invalid_request").text)
 
 
+@pytest.mark.timeout(600)
+def test_the_example_for_a_browser_shows_progress_to_the_end(tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    port = free_port()
+    mill = MillProcess(tmp_path / "data", port, MILL_PUBLIC_URL=f"http://127.0.0.1:{port}")
+    try:
+        mill.await_ready()
+        with httpx.Client(base_url=mill.url, headers={"X-API-Key": KEY}, timeout=60) as client:
+            job_id = client.post("/api/v1/jobs", json={"source": {"upload_id": _upload(client)}}).json()["job_id"]
+            paths: dict[str, Content] = {
+                "/": lambda: (PAGE.format(example=of("js", "EventSource").text).encode(), "text/html"),
+                "/my-server/ticket": lambda: (_ticket(client, job_id), "application/json"),
+            }
+            with served(paths) as site:
+                seen = reported(chromium, site, tmp_path / "profile")
+    finally:
+        mill.stop()
+    assert seen["errors"] == []
+    assert (seen["shown"], seen["shown"][-1]) == (sorted(seen["shown"]), 100)
+    assert seen["closed"], "it does not come back when the job has ended"
+
+
 def test_the_payload_of_a_webhook_is_as_shown(mill: MillProcess) -> None:
     shown = json.loads(of("json", "job.completed").text)
     with httpx.Client(base_url=mill.url, headers={"X-API-Key": KEY}, timeout=60) as client:
@@ -131,8 +167,11 @@ def test_the_examples_that_verify_a_webhook_do(tmp_path: Path) -> None:
 def test_no_example_is_left_out() -> None:
     kinds = {example.language for example in examples()}
     assert kinds == {"sh", "json", "python", "js"}, "a new kind of example needs a test"
-    assert [example.text[:20] for example in examples() if example.language == "js"] == ["const {url} = await "]
-    assert len([example for example in examples() if example.language in ("json", "python")]) == 3
+    assert len([example for example in examples() if example.language != "sh"]) == 4
+
+
+def _ticket(client: httpx.Client, job_id: str) -> bytes:
+    return client.post("/api/v1/events/tickets", json={"job_id": job_id}).raise_for_status().content
 
 
 def _upload(client: httpx.Client) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .models import JobSpec, JobWebhook
+from .models import JobSource, JobSpec, JobWebhook
 
 
 def job_request(
@@ -19,11 +19,14 @@ def job_request(
     """What is given, and nothing else, so that the server's defaults stay its own.
 
     Raises:
-        ValueError: There is not exactly one source.
+        ValueError: It is not said where the video is, or in two ways.
     """
     if len(places) != 1:
-        raise ValueError("a job has exactly one source: upload_id, url or object_key")
+        raise ValueError("a job is of exactly one of upload_id, url, object_key and sources")
+    several: Sequence[JobSource] | None = places.get("sources")
     body: dict[str, Any] = {"source": dict(places)}
+    if several is not None:
+        body = {"sources": [each.model_dump(mode="json", exclude_unset=True) for each in several]}
     if spec is not None:
         body["spec"] = spec.model_dump(mode="json", exclude_unset=True)
     if metadata:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -60,6 +60,21 @@ def size_of(path: Path) -> int:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a file")
     return path.stat().st_size
+
+
+def name_of(path: Path) -> str:
+    """A file's name as a server takes it: what is no text is replaced, and so is what is no part of a name."""
+    text = path.name.encode(errors="surrogateescape").decode(errors="replace")
+    return "".join("_" if character < " " or character in "/\\\x7f" else character for character in text)
+
+
+def together(sizes: Sequence[int], on_bytes: OnBytes | None) -> list[OnBytes | None]:
+    """For each of several files what tells of all of them, as if they were one."""
+
+    def behind(before: int) -> OnBytes:
+        return lambda sent, _size: on_bytes(before + sent, sum(sizes)) if on_bytes else None
+
+    return [behind(sum(sizes[:place])) if on_bytes else None for place in range(len(sizes))]
 
 
 def check(stop: Event | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event, Lock
 
-from ._body import FileBody, OnBytes, size_of
+from ._body import FileBody, OnBytes, name_of, size_of
 from ._calls import jobs, uploads
 from ._calls.call import given
 from ._direct import Direct
@@ -45,7 +45,7 @@ class Files:
     def send(self, path: Path, filename: str | None, on_bytes: OnBytes | None, *, stop: Event | None = None) -> Upload:
         """Stream a file in one request."""
         body = FileBody(path, on_bytes, stop)
-        upload = self._transport.send(uploads.send(filename or path.name, body.size, body.stream))
+        upload = self._transport.send(uploads.send(filename or name_of(path), body.size, body.stream))
         if upload.size != body.size or upload.sha256 not in {None, body.sha256}:
             raise TransferFailed(f"the server received other bytes than {path} holds")
         return upload
@@ -67,7 +67,7 @@ class Files:
             # Only the id is taken from it: the key goes to our own server and no other.
             upload_id = upload_url.rstrip("/").rpartition("/")[2]
         else:
-            upload_id = self._transport.send(uploads.begin_tus(filename or path.name, size))
+            upload_id = self._transport.send(uploads.begin_tus(filename or name_of(path), size))
         if on_start:
             on_start(self._settings.url + uploads.tus_path(upload_id))
         return Resumable(self._transport, path, upload_id, on_bytes, stop).run(outage_s)
@@ -82,7 +82,7 @@ class Files:
         stop: Event | None = None,
     ) -> Upload:
         """Put a file into storage."""
-        body = given(filename=filename or path.name, size=size_of(path), content_type=content_type)
+        body = given(filename=filename or name_of(path), size=size_of(path), content_type=content_type)
         upload = self._transport.send(uploads.begin_direct(body))
         parts = Direct(self._settings.url, path, upload, on_bytes, stop).run()
         return self._transport.send(uploads.complete_direct(upload.id, parts))

@@ -23,15 +23,15 @@ from mill_api.auth import Forbidden, Unauthenticated
 from mill_api.callers import Caller
 from mill_api.docs_pages import docs_routes
 from mill_api.headers import CommonHeaders
-from mill_api.known_callers import KnownCallers
+from mill_api.keys.known_callers import KnownCallers
 from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
 from mill_api.operations import endpoints
 from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.rate_limits import Rate, RateLimited, RateLimits
-from mill_api.receiving import Digests
 from mill_api.resources import Resources
 from mill_api.tracing import Traced
+from mill_api.uploads.receiving import Digests
 from mill_api.usage import Meter, Metering
 from mill_api.usage.meter import stop
 from mill_common.errors import MillError

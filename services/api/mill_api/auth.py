@@ -10,8 +10,8 @@ from sqlmodel import col, select
 from starlette.requests import Request
 
 from mill_api.callers import ADMIN, OPERATOR, VIEWER, Caller, Forbidden, Unauthenticated
-from mill_api.credentials import digest_of, is_mistyped
-from mill_api.known_callers import KnownCallers
+from mill_api.keys.credentials import digest_of, is_mistyped
+from mill_api.keys.known_callers import KnownCallers
 from mill_api.live.tickets import ALL, read_ticket
 from mill_api.openapi import Operation
 from mill_api.people.sessions import caller_with, person
@@ -35,6 +35,7 @@ __all__ = [
     "authorise",
     "caller",
     "limit",
+    "valid",
 ]
 
 
@@ -125,7 +126,7 @@ def _holder(request: Request, text: str) -> Caller:
 
 def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
     with database.read() as session:
-        found = session.exec(select(ApiKey, _is_stale()).where(named, *_valid())).first()
+        found = session.exec(select(ApiKey, _is_stale()).where(named, *valid())).first()
     if found is None:
         raise Unauthenticated
     row, is_stale = found
@@ -135,7 +136,8 @@ def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
     return Caller(row.owner_id, row.id, frozenset(row.scopes), f"key:{row.prefix}")
 
 
-def _valid() -> tuple[ColumnElement[bool], ...]:
+def valid() -> tuple[ColumnElement[bool], ...]:
+    """Whether a key is neither revoked nor expired."""
     expires = col(ApiKey.expires_at)
     return col(ApiKey.revoked_at).is_(None), or_(expires.is_(None), expires > db_now())
 

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from mill_api import (
-    alerts,
-    attempts,
-    batch,
-    collections,
-    direct_uploads,
-    export,
-    health,
-    job_change,
-    job_logs,
-    jobs,
-    keys,
-    listing,
-    objects,
-    outputs,
-    signals,
-    silences,
-    stats,
-    streams,
-    tus,
-    uploads,
-)
 from mill_api.admin.paths import admin_endpoints
 from mill_api.auth import authorise
+from mill_api.jobs import attempts, batch, change, collections, export, listing, logs, stats
+from mill_api.jobs import endpoints as jobs
+from mill_api.keys import endpoints as keys
 from mill_api.links import API
 from mill_api.live import events
+from mill_api.monitoring import alerts, health, signals, silences
 from mill_api.monitoring.paths import monitoring_endpoints
 from mill_api.openapi import Endpoint
+from mill_api.outputs import endpoints as outputs
+from mill_api.outputs import objects, streams
 from mill_api.people import login as sign_in
-from mill_api.tus_headers import VERSION
+from mill_api.uploads import direct, tus
+from mill_api.uploads import endpoints as uploads
+from mill_api.uploads.tus_headers import VERSION
 from mill_api.usage import view
 from mill_api.webhooks import deliveries
 from mill_api.webhooks import endpoints as hooks
@@ -50,7 +36,7 @@ def endpoints() -> list[Endpoint]:
         Endpoint(f"{API}/keys/{{key_id}}", authorise, delete=keys.revoke_key),
         Endpoint(f"{API}/keys/{{key_id}}/rotate", authorise, post=keys.rotate_key),
         Endpoint(f"{API}/uploads", authorise, post=uploads.create_upload),
-        Endpoint(f"{API}/uploads/direct", authorise, post=direct_uploads.create_direct_upload),
+        Endpoint(f"{API}/uploads/direct", authorise, post=direct.create_direct_upload),
         Endpoint(
             f"{API}/uploads/tus",
             authorise,
@@ -69,7 +55,7 @@ def endpoints() -> list[Endpoint]:
             delete=tus.end_resumable_upload,
         ),
         Endpoint(f"{API}/uploads/{{upload_id}}", authorise, get=uploads.get_upload, delete=uploads.delete_upload),
-        Endpoint(f"{API}/uploads/{{upload_id}}/complete", authorise, post=direct_uploads.complete_upload),
+        Endpoint(f"{API}/uploads/{{upload_id}}/complete", authorise, post=direct.complete_upload),
         Endpoint(f"{API}/jobs", authorise, get=listing.list_jobs, post=jobs.create_job),
         Endpoint(f"{API}/jobs/batch-status", authorise, post=batch.batch_status),
         Endpoint(f"{API}/jobs/stats", authorise, get=stats.job_stats),
@@ -78,13 +64,13 @@ def endpoints() -> list[Endpoint]:
             f"{API}/jobs/{{job_id}}",
             authorise,
             get=jobs.get_job,
-            patch=job_change.change_job,
+            patch=change.change_job,
             delete=jobs.delete_job_and_files,
         ),
         Endpoint(f"{API}/jobs/{{job_id}}/cancel", authorise, post=jobs.cancel_job_now),
         Endpoint(f"{API}/jobs/{{job_id}}/retry", authorise, post=jobs.retry_failed_job),
         Endpoint(f"{API}/jobs/{{job_id}}/attempts", authorise, get=attempts.list_attempts),
-        Endpoint(f"{API}/jobs/{{job_id}}/logs", authorise, get=job_logs.job_log),
+        Endpoint(f"{API}/jobs/{{job_id}}/logs", authorise, get=logs.job_log),
         Endpoint(f"{API}/jobs/{{job_id}}/outputs", authorise, get=outputs.list_outputs),
         Endpoint(f"{API}/jobs/{{job_id}}/download/{{name:path}}", authorise, get=outputs.download),
         Endpoint(f"{API}/collections", authorise, get=collections.list_collections),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,18 @@ from .._asked import job_request
 from .._calls import jobs as calls
 from .._calls.call import given
 from ..errors import Conflict, JobFailed, WaitTimeout
-from ..models import Cancellation, Deletion, Job, JobEvent, JobSpec, JobStatus, JobWebhook, OutputFile, StreamCookie
+from ..models import (
+    Cancellation,
+    Deletion,
+    Job,
+    JobEvent,
+    JobSource,
+    JobSpec,
+    JobStatus,
+    JobWebhook,
+    OutputFile,
+    StreamCookie,
+)
 from .events import AsyncEvents
 from .history import AsyncHistory
 from .listing import AsyncListing
@@ -33,6 +44,7 @@ class AsyncJobs(AsyncListing, AsyncHistory):
         upload_id: str | None = None,
         url: str | None = None,
         object_key: str | None = None,
+        sources: Sequence[JobSource] | None = None,
         spec: JobSpec | None = None,
         priority: int | None = None,
         deadline: datetime | float | None = None,
@@ -43,7 +55,7 @@ class AsyncJobs(AsyncListing, AsyncHistory):
         reuse: bool = False,
         idempotency_key: str | None = None,
     ) -> Job:
-        """Ask for a video to be processed. The source is exactly one of the first three.
+        """Ask for a video to be processed. Where it is, exactly one of the first four says.
 
         The same `idempotency_key` with the same request gives the same job, however often it is sent. Unless
         `reuse`, one is made up, so that a repeated request makes one job and two wishes make two.
@@ -52,6 +64,7 @@ class AsyncJobs(AsyncListing, AsyncHistory):
             upload_id: What was handed in.
             url: Where the server fetches it.
             object_key: Where it is in storage.
+            sources: Several videos, merged into one in this order.
             spec: What to make.
             priority: 0 to 9; higher goes first.
             deadline: A time, or seconds from now.
@@ -62,7 +75,7 @@ class AsyncJobs(AsyncListing, AsyncHistory):
             reuse: Take a job that there is of the same source and outputs.
             idempotency_key: Names this wish.
         """
-        places = given(upload_id=upload_id, url=url, object_key=object_key)
+        places = given(upload_id=upload_id, url=url, object_key=object_key, sources=sources)
         more = given(priority=priority, deadline=deadline, collection=collection, force=force or None)
         body = job_request(places, spec=spec, metadata=metadata, webhook=webhook, more=more)
         key = idempotency_key or (None if reuse else str(uuid4()))

@@ -27,9 +27,10 @@ EXPORT_PATIENCE_S = 120.0
 
 
 def create(body: Mapping[str, Any], idempotency_key: str | None) -> Call[Job]:
-    """Without a key the server takes a job that it has of the same source and outputs: safe to repeat, too."""
+    """Without a key the server takes a job that it has of the same source and outputs, unless it is not to."""
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-    return Call("POST", path("jobs"), reading(Job), json=dict(body), headers=headers)
+    repeat = Repeat.SAFE if idempotency_key or not body.get("force") else Repeat.UNTAKEN
+    return Call("POST", path("jobs"), reading(Job), repeat, json=dict(body), headers=headers)
 
 
 def get(job_id: str) -> Call[Job]:
@@ -96,4 +97,6 @@ def stream_cookie(job_id: str) -> Call[StreamCookie]:
 def download(job_id: str, name: str, headers: Mapping[str, str]) -> Call[None]:
     # Compressed on the way, a range of bytes would mean something else.
     headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
-    return Call("GET", path("jobs", job_id, "download") + "/" + quote(name), nothing, headers=headers)
+    where = path("jobs", job_id, "download") + "/" + quote(name)
+    # From the server itself, also where browsers are sent to storage: our ranges go by its ETags.
+    return Call("GET", where, nothing, params={"redirect": "false"}, headers=headers)

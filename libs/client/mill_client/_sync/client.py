@@ -10,14 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from .._body import OnBytes, size_of
+from .._body import OnBytes, size_of, together
 from .._calls import account
 from .._calls.call import given
 from .._fetch import OnFile
 from .._files import LARGE, Files
 from .._http import Settings
 from .._urls import DEFAULT_URL, is_url
-from ..models import Downloaded, Health, Job, JobSpec, JobWebhook, Usage
+from ..models import Downloaded, Health, Job, JobSource, JobSpec, JobWebhook, Usage
 from .admin import Admin
 from .collections import Collections
 from .events import Events
@@ -76,7 +76,7 @@ class Client:
 
     def submit(
         self,
-        source: Path | str,
+        source: Path | str | Sequence[Path | str],
         *,
         spec: JobSpec | None = None,
         priority: int | None = None,
@@ -91,13 +91,15 @@ class Client:
     ) -> Job:
         """Ask for a file, which is uploaded first, or a URL, which the server fetches, to be processed.
 
-        A file of 16 MiB or more survives broken connections on its way. The rest is as with `jobs.create`.
+        Several are merged into one video, in their order. A file of 16 MiB or more survives broken connections on its
+        way. The rest is as with `jobs.create`.
         """
-        url = str(source) if is_url(source) else None
-        upload_id = None if url else self._upload(Path(source), on_bytes)
+        alone = isinstance(source, Path | str)
+        places = self._places([source] if isinstance(source, Path | str) else source, on_bytes)
         return self.jobs.create(
-            upload_id=upload_id,
-            url=url,
+            upload_id=places[0].upload_id if alone else None,
+            url=places[0].url if alone else None,
+            sources=None if alone else places,
             spec=spec,
             priority=priority,
             deadline=deadline,
@@ -164,6 +166,16 @@ class Client:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
     ) -> None:
         self.close()
+
+    def _places(self, sources: Sequence[Path | str], on_bytes: OnBytes | None) -> list[JobSource]:
+        sizes = [0 if is_url(source) else size_of(Path(source)) for source in sources]
+        places = []
+        for source, told in zip(sources, together(sizes, on_bytes), strict=True):
+            if is_url(source):
+                places.append(JobSource(url=str(source)))
+            else:
+                places.append(JobSource(upload_id=self._upload(Path(source), told)))
+        return places
 
     def _upload(self, path: Path, on_bytes: OnBytes | None) -> str:
         send = self.uploads.send_resumable if size_of(path) >= LARGE else self.uploads.send

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 
 import typer
 
-from . import account, history, jobs, runs
+from . import account, changes, history, jobs, runs
 from .doctor import doctor
 from .download import download
 from .exits import EPILOG
@@ -30,11 +30,11 @@ _ON_JOBS: tuple[tuple[str, Command], ...] = (
     ("get", jobs.get),
     ("watch", watch),
     ("download", download),
-    ("cancel", jobs.cancel),
-    ("retry", jobs.retry),
-    ("delete", jobs.delete),
-    ("priority", jobs.priority),
-    ("edit", jobs.edit),
+    ("cancel", changes.cancel),
+    ("retry", changes.retry),
+    ("delete", changes.delete),
+    ("priority", changes.priority),
+    ("edit", changes.edit),
     ("logs", history.logs),
     ("attempts", history.attempts),
     ("export", jobs.export),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,8 @@ class Wishes:
             typer.BadParameter: Options contradict each other.
         """
         asked: dict[str, Any] = {} if self.hls else {"hls": False}
+        if not all(map(math.isfinite, self.thumbnail_at or ())):
+            raise typer.BadParameter("--thumbnail-at takes seconds")
         if self.renditions:
             asked["renditions"] = self.renditions
         asked |= _kind("audio", self.audio, {"formats": self.audio_format, "bitrate_kbps": self.audio_bitrate})
@@ -91,9 +94,11 @@ def read_deadline(text: str | None) -> datetime | float | None:
     if text is None:
         return None
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        pass
+        seconds = math.nan
+    if math.isfinite(seconds):
+        return seconds
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:

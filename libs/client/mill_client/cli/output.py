@@ -42,7 +42,8 @@ def complain(message: str) -> None:
 def json_line(answer: BaseModel | Mapping[str, object]) -> None:
     """Print one line of NDJSON, at once and in one piece."""
     fields = answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
-    out_line(json.dumps(fields, ensure_ascii=False))
+    text = json.dumps(fields, ensure_ascii=False)
+    out_line(text.encode(errors="backslashreplace").decode())  # of a file name that is no text, JSON's own escapes
 
 
 def out_line(text: str) -> None:

@@ -19,7 +19,7 @@ class Profile:
     """A server, and as whom it is asked."""
 
     url: str
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
 
 
 @dataclass

@@ -23,6 +23,7 @@ def _facts(job: Job) -> Iterator[tuple[str, str]]:
     length = duration(source.duration_seconds) if source.duration_seconds is not None else ""
     facts = [size(source.size_bytes) if source.size_bytes is not None else "", length, source.resolution, source.codec]
     yield "", " · ".join(fact for fact in facts if fact)
+    yield "merged of", f"{source.video_count} videos" if source.video_count > 1 else ""
     yield "created", moment(job.created_at)
     total_s = job.processing_time.get("total_seconds")
     yield "took", duration(total_s) if total_s is not None else ""

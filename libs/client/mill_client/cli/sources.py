@@ -12,13 +12,14 @@ from .._urls import is_url
 from .output import plain
 
 
-def expand(named: Sequence[str]) -> list[str]:
-    """Every source once, in order. Patterns that no shell has expanded are expanded here; `**` goes into folders.
+def expand(named: Sequence[str], *, once: bool = True) -> list[str]:
+    """Every source in order, and `once`. Patterns that no shell has expanded are expanded here; `**` goes into folders.
 
     Raises:
         typer.BadParameter: There is no such file, or a pattern fits none.
     """
-    return list(dict.fromkeys(source for name in named for source in _expand_one(name)))
+    sources = [source for name in named for source in _expand_one(name)]
+    return list(dict.fromkeys(sources)) if once else sources
 
 
 def _expand_one(name: str) -> list[str]:

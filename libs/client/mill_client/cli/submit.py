@@ -28,6 +28,7 @@ def submit(
     *,
     wait: Wait = None,
     timeout: Timeout = None,
+    merge: Annotated[bool, typer.Option("--merge", help="One job of all: the videos merged in this order.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=16, help="Uploads at the same time.")] = 2,
     rendition: Annotated[
         list[int] | None,
@@ -90,15 +91,18 @@ def submit(
 ) -> None:
     """Submit videos, follow them, and say what came out.
 
-    Several are uploaded side by side. An upload that was interrupted is gone on with when the same command is given
-    again. With --json each line is one JSON object; the last line of each job is its final detail.
+    Several are uploaded side by side, and become a job each, or one with --merge. An upload that was interrupted is
+    gone on with when the same command is given again. With --json each line is one JSON object; the last line of each
+    job is its final detail.
     """
     wishes = Wishes(
         rendition, hls, audio, audio_format, audio_bitrate, thumbnails, thumbnail_at, thumbnail_count,
         sprites, transcript, language, task, transcript_format, words,
     )  # fmt: skip
-    named = expand(sources)
-    if idempotency_key and len(named) > 1:
+    named = expand(sources, once=not merge)
+    if merge and len(named) < 2:
+        raise typer.BadParameter("--merge takes two videos or more")
+    if idempotency_key and len(named) > 1 and not merge:
         raise typer.BadParameter("one --idempotency-key stands for one job: submit one video with it")
     order = Order(
         spec=wishes.spec(),
@@ -114,7 +118,7 @@ def submit(
     with connect(context, url, api_key) as client:
         with Follower(as_json=as_json) as follower:
             batch = Batch(client, follower, order)
-            jobs = batch.send(named, parallel=parallel)
+            jobs = (batch.merge if merge else batch.send)(named, parallel=parallel)
             ended = follow_all(client, follower, jobs, timeout) if waits else [job for _, job in jobs]
         report(client, ended, as_json=as_json, waited=waits)
         batch.end()

@@ -14,6 +14,7 @@ from .jobs import (
     JobStatus,
     JobSummary,
     Progress,
+    Segment,
     Source,
     StreamCookie,
 )
@@ -35,7 +36,7 @@ from .operations import (
 )
 from .outputs import Audio, Downloaded, Hls, Made, OutputFile, Outputs, Rendition, Thumbnails, Transcription
 from .runs import Run, RunList, RunStatus, RunSummary, ScheduleSummary
-from .spec import AudioSpec, JobFilter, JobSpec, JobWebhook, ThumbnailsSpec, TranscriptSpec
+from .spec import AudioSpec, JobFilter, JobSource, JobSpec, JobWebhook, ThumbnailsSpec, TranscriptSpec
 from .stats import (
     Collection,
     CollectionPage,
@@ -93,6 +94,7 @@ __all__ = [
     "JobLog",
     "JobOutputs",
     "JobPage",
+    "JobSource",
     "JobSpec",
     "JobStats",
     "JobStatus",
@@ -119,6 +121,7 @@ __all__ = [
     "RunStatus",
     "RunSummary",
     "ScheduleSummary",
+    "Segment",
     "Source",
     "StorageUse",
     "StreamCookie",

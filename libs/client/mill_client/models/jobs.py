@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
-from .base import Model
+from .base import Model, Word
 from .outputs import OutputFile, Outputs
 
 
-class JobStatus(StrEnum):
+class JobStatus(Word):
     """The life of a job."""
 
     QUEUED = "queued"
@@ -37,8 +36,23 @@ class Progress(Model):
     eta_seconds: float | None = None
 
 
+class Segment(Model):
+    """One of several videos, and where it is in the one that they were merged into."""
+
+    index: int
+    filename: str
+    start_seconds: float
+    duration_seconds: float
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    has_video: bool | None = None
+    has_audio: bool | None = None
+    file_hash: str | None = None
+
+
 class Source(Model):
-    """The video that came in."""
+    """The video that came in. `segments` is None unless several were merged into it."""
 
     filename: str | None = None
     size_bytes: int | None = None
@@ -49,6 +63,8 @@ class Source(Model):
     url: str | None = None
     has_video: bool | None = None
     has_audio: bool | None = None
+    video_count: int = 1
+    segments: list[Segment] | None = None
 
 
 class JobError(Model):
@@ -94,7 +110,7 @@ class Job(Model):
     collection: str | None = None
     user_metadata: dict[str, Any] | None = None
     error: JobError | None = None
-    webhook_secret: str | None = None
+    webhook_secret: str | None = Field(default=None, repr=False)
 
 
 class JobPage(Model):

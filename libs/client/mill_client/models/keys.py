@@ -22,7 +22,7 @@ class Key(Model):
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
     previous_until: datetime | None = None
-    key: str | None = None
+    key: str | None = Field(default=None, repr=False)
 
 
 class KeyList(Model):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
-from .base import Model
+from .base import Model, Word
 
 
-class RunStatus(StrEnum):
+class RunStatus(Word):
     """The life of a run."""
 
     RUNNING = "running"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from .jobs import JobStatus
 
@@ -50,13 +50,21 @@ class JobSpec(_Asked):
     transcript: TranscriptSpec | bool | None = TranscriptSpec()
 
 
+class JobSource(_Asked):
+    """Where one of several videos is: exactly one of the three."""
+
+    upload_id: str | None = None
+    url: str | None = None
+    object_key: str | None = None
+
+
 class JobWebhook(_Asked):
     """A URL to be told of one job. Without a `secret` the server makes one, and tells it with the job."""
 
     url: str
     events: Sequence[str] = ("job.completed", "job.failed")
     payload: Literal["small", "full"] = "small"
-    secret: str | None = None
+    secret: str | None = Field(default=None, repr=False)
 
 
 class JobFilter(TypedDict, total=False):

@@ -25,7 +25,7 @@ class Webhook(Model):
     previous_until: datetime | None = None
     job_id: str | None = None
     created_at: datetime | None = None
-    secret: str | None = None
+    secret: str | None = Field(default=None, repr=False)
 
 
 class WebhookList(Model):

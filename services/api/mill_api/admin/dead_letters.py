@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from mill_api.admin.bulk import LIMIT, BulkResult, delete_one, in_bulk, retry_one
 from mill_api.auth import ADMIN, OPERATOR, VIEWER
-from mill_api.fields import LINE, Owner, Time
+from mill_api.fields import LINE, Owner, Time, TimeInQuery
 from mill_api.openapi import operation
 from mill_api.resources import resources
 from mill_common.errors import StorageUnavailable
@@ -31,8 +31,8 @@ class LetterFilter(BaseModel):
     queue: Word | None = None
     kind: Word | None = Field(default=None, description="Of task, such as `encode`.")
     error_code: Word | None = None
-    from_date: Time | None = Field(default=None, description="Failed then or later.")
-    to_date: Time | None = Field(default=None, description="Failed then or earlier.")
+    from_date: TimeInQuery | None = Field(default=None, description="Failed then or later.")
+    to_date: TimeInQuery | None = Field(default=None, description="Failed then or earlier.")
 
 
 class LetterQuery(LetterFilter):

@@ -41,7 +41,7 @@ class QueueNotFound(PermanentError):
     status = 404
 
 
-class Summary(BaseModel):
+class QueueSummary(BaseModel):
     """The queue in a few words."""
 
     running: int
@@ -66,7 +66,7 @@ class QueueStats(BaseModel):
     health: Literal["healthy", "degraded"] = Field(
         description="`degraded` with dead letters, a paused queue, or a task that has waited for an hour."
     )
-    summary: Summary
+    summary: QueueSummary
     age_seconds: float
     retrieved_at: Time
 
@@ -129,7 +129,7 @@ def queue_stats(request: Request) -> QueueStats:
             total=by_status.total(),
         ),
         health="degraded" if failed or is_late else "healthy",
-        summary=Summary(
+        summary=QueueSummary(
             running=by_status[TaskStatus.RUNNING.value],
             pending=sum(by_status[status.value] for status in CLAIMABLE),
             failed=failed,

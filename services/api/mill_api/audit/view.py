@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from starlette.requests import Request
 
 from mill_api.callers import ADMIN
-from mill_api.fields import LINE, Time
+from mill_api.fields import LINE, Time, TimeInQuery
 from mill_api.openapi import operation
 from mill_api.resources import resources
 from mill_common.models import AuditEntry, AuditOutcome
@@ -28,8 +28,8 @@ class AuditQuery(BaseModel):
     target: Text | None = None
     outcome: AuditOutcome | None = None
     address: Text | None = None
-    from_date: Time | None = Field(default=None, description="Of then or later.")
-    to_date: Time | None = Field(default=None, description="Of then or earlier.")
+    from_date: TimeInQuery | None = Field(default=None, description="Of then or later.")
+    to_date: TimeInQuery | None = Field(default=None, description="Of then or earlier.")
     limit: int = Field(default=100, ge=1, le=500)
     before_id: UUID | None = Field(default=None, description="Entries older than this one: `next_before_id`.")
 

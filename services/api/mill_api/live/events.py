@@ -96,7 +96,7 @@ async def watch_job(request: Request, job_id: UUID) -> Response:
     seen = state.last_id == request.headers.get(LAST_EVENT_ID.name)
     if seen and state.ending:
         return Response(status_code=204)
-    return _stream(_news(hub(request), owner_id, job_id, [state], already_told=seen))
+    return _stream(request, _news(hub(request), owner_id, job_id, [state], already_told=seen))
 
 
 @operation(
@@ -119,7 +119,7 @@ async def watch_all(request: Request) -> Response:
     else:
         read = partial(states_since, owner_id=owner_id, unix_time=since - OVERLAP_S)
     states = await run_in_threadpool(_read, request, read)
-    return _stream(_news(hub(request), owner_id, None, states))
+    return _stream(request, _news(hub(request), owner_id, None, states))
 
 
 def _read(request: Request, read: Any) -> Any:
@@ -135,5 +135,8 @@ async def _news(
             yield news
 
 
-def _stream(news: AsyncIterator[bytes]) -> Response:
+def _stream(request: Request, news: AsyncIterator[bytes]) -> Response:
+    if request.method == "HEAD":
+        # Whatever comes next on the connection would wait for the end of the stream.
+        return Response(media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
     return EventSourceResponse(news, ping=PING_S, send_timeout=SLOW_S, sep="\n")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from sse_starlette.event import ServerSentEvent
 
 from mill_api.fields import Time
-from mill_api.progress import ProgressView, progress_view
+from mill_api.jobs.progress import ProgressView, progress_view
 from mill_common.models import Job, Task
 from mill_common.states import JOB_ENDED, JobStatus
 

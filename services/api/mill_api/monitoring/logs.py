@@ -11,10 +11,10 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 from starlette.requests import Request
 
-from mill_api.attempts import COLUMNS
 from mill_api.auth import VIEWER
 from mill_api.fields import LINE
-from mill_api.job_logs import SEVERITY, Level, LogEntry, of_attempt
+from mill_api.jobs.attempts import COLUMNS
+from mill_api.jobs.logs import SEVERITY, Level, LogEntry, of_attempt
 from mill_api.openapi import operation
 from mill_api.resources import resources
 from mill_common.clock import db_now

@@ -84,7 +84,7 @@ class ScheduleSummary(BaseModel):
     error: str | None
 
 
-class Summary(BaseModel):
+class RunSummary(BaseModel):
     """Everything that is done on a schedule or on demand, by name."""
 
     summary: dict[str, ScheduleSummary]
@@ -105,12 +105,12 @@ def list_run_history(request: Request, query: HistoryQuery) -> RunList:
     return RunList(jobs=[_item(run) for run in found])
 
 
-@operation(tag="monitoring", returns=Summary, scope=VIEWER)
-def summarise_runs(request: Request) -> Summary:
+@operation(tag="monitoring", returns=RunSummary, scope=VIEWER)
+def summarise_runs(request: Request) -> RunSummary:
     """Show each schedule's latest run and when it runs next."""
     with resources(request).database.read() as session:
         found = run_summary(session)
-    return Summary(summary={name: _summary(schedule) for name, schedule in found.items()})
+    return RunSummary(summary={name: _summary(schedule) for name, schedule in found.items()})
 
 
 @operation(tag="monitoring", returns=RunItem, raises=[RunNotFound], scope=VIEWER)

@@ -101,11 +101,12 @@ def login(request: Request, body: Credentials) -> Tokens:
         record_alone(request, AuditOutcome.REFUSED, 401, target=f"user:{user.name}" if user else None)
         raise LoginFailed
 
+    values: dict[str, Any] = {"last_login_at": db_now()}
+    if is_outdated(known.password_hash):
+        values["password_hash"] = hash_of(body.password)
+
     def work(session: Session) -> Opened:
         opened = open_session(session, known, address=address_of(request), expires_s=settings.refresh_token_s)
-        values: dict[str, Any] = {"last_login_at": db_now()}
-        if is_outdated(known.password_hash):
-            values["password_hash"] = hash_of(body.password)
         session.execute(update(User).where(col(User.id) == known.id).values(**values))
         record(session, request, target=f"user:{known.name}", actor=f"user:{known.name}")
         return opened

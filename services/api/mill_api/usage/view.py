@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import Session, col, func, select
 from starlette.requests import Request
 
@@ -26,6 +26,8 @@ _COLUMNS: dict[Part, Any] = {"day": col(Usage.day), "key": col(Usage.key_id), "r
 
 class UsageQuery(BaseModel):
     """What to count, and how to break it down."""
+
+    model_config = ConfigDict(extra="forbid")
 
     from_date: date | None = Field(default=None, description="The first day, UTC; 30 days up to `to_date` if absent.")
     to_date: date | None = Field(default=None, description="The last day, UTC, included; today if absent.")

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from starlette.requests import Request
 
 from mill_api.auth import caller
-from mill_api.fields import Time
+from mill_api.fields import Time, TimeInQuery
 from mill_api.openapi import operation
 from mill_api.owners import owned_job
 from mill_api.problems import Fault, RequestInvalid
@@ -37,10 +37,12 @@ from mill_common.queue import JobNotFound
 class DeliveriesQuery(BaseModel):
     """Which deliveries."""
 
+    model_config = ConfigDict(extra="forbid")
+
     status: DeliveryStatus | None = None
     event: WebhookEvent | None = None
-    from_date: Time | None = Field(default=None, description="Happened then or later.")
-    to_date: Time | None = Field(default=None, description="Happened then or earlier.")
+    from_date: TimeInQuery | None = Field(default=None, description="Happened then or later.")
+    to_date: TimeInQuery | None = Field(default=None, description="Happened then or earlier.")
     per_page: int = Field(default=100, ge=1, le=500)
     cursor: Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(
         default=None, description="`next_cursor` of the page before."

@@ -40,10 +40,12 @@ from mill_common.outgoing import AddressRefused
 class WebhooksQuery(BaseModel):
     """Which webhooks."""
 
+    model_config = ConfigDict(extra="forbid")
+
     job_id: UUID | None = Field(default=None, description="The job's own instead of the owner's.")
 
 
-class Rotation(BaseModel):
+class SecretRotation(BaseModel):
     """How a secret gives way to the next."""
 
     model_config = ConfigDict(extra="forbid")
@@ -110,8 +112,8 @@ def delete_webhook(request: Request, webhook_id: UUID) -> None:
         session.execute(delete(WebhookEndpoint).where(col(WebhookEndpoint.id) == webhook_id))
 
 
-@operation(tag="webhooks", body=Rotation, body_required=False, returns=WebhookMade, raises=[WebhookNotFound])
-def rotate_webhook_secret(request: Request, webhook_id: UUID, body: Rotation) -> WebhookMade:
+@operation(tag="webhooks", body=SecretRotation, body_required=False, returns=WebhookMade, raises=[WebhookNotFound])
+def rotate_webhook_secret(request: Request, webhook_id: UUID, body: SecretRotation) -> WebhookMade:
     """Give a webhook a new secret. For a while the one before signs as well."""
     with resources(request).database.write() as session:
         owned_webhook(session, webhook_id, caller(request).owner_id)

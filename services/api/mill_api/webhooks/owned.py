@@ -8,6 +8,7 @@ from sqlmodel import Session, col, func, select
 
 from mill_common.errors import PermanentError
 from mill_common.models import WebhookDelivery, WebhookEndpoint
+from mill_common.quotas import lock_owner
 
 WEBHOOKS_MAX = 20  # of an owner, those of single jobs apart
 
@@ -87,11 +88,12 @@ def delivery_of(session: Session, webhook_id: UUID, delivery_id: UUID) -> Webhoo
 
 
 def check_room(session: Session, owner_id: str) -> None:
-    """Make sure that the owner may have one more webhook.
+    """Make sure that the owner may have one more webhook; nobody else of the owner's can take its place meanwhile.
 
     Raises:
         TooManyWebhooks: There are too many already.
     """
+    lock_owner(session, owner_id)
     own = (col(WebhookEndpoint.owner_id) == owner_id, col(WebhookEndpoint.job_id).is_(None))
     if session.exec(select(func.count()).select_from(WebhookEndpoint).where(*own)).one() >= WEBHOOKS_MAX:
         raise TooManyWebhooks(f"An owner may have {WEBHOOKS_MAX} webhooks.")

@@ -62,7 +62,7 @@ class DeliveryView(BaseModel):
     ended_at: Time | None
 
 
-class AttemptView(BaseModel):
+class DeliveryAttempt(BaseModel):
     """One request and what came back."""
 
     at: Time
@@ -77,7 +77,7 @@ class DeliveryDetail(DeliveryView):
     """A delivery with what it says and every request that was made."""
 
     body: dict[str, Any]
-    requests: list[AttemptView]
+    requests: list[DeliveryAttempt]
 
 
 class DeliveryList(BaseModel):
@@ -105,7 +105,7 @@ def delivery_view(row: WebhookDelivery) -> DeliveryView:
 def delivery_detail(row: WebhookDelivery, attempts: list[WebhookAttempt], public_url: str) -> DeliveryDetail:
     """A delivery with all that is known of it."""
     said = json.loads(body(row.event, row.created_at, row.data, public_url))
-    requests = [AttemptView(**attempt.model_dump(), duration_seconds=attempt.duration_s) for attempt in attempts]
+    requests = [DeliveryAttempt(**attempt.model_dump(), duration_seconds=attempt.duration_s) for attempt in attempts]
     return DeliveryDetail(**_shown(row), body=said, requests=requests)
 
 

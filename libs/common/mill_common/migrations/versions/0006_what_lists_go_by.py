@@ -11,7 +11,7 @@ down_revision = "0005"
 _COLLECTED = sa.text("collection IS NOT NULL")
 _ENDED = sa.text("completed_at IS NOT NULL")
 
-# What clients wrote on the jobs that are there: text as it is, anything else as JSON, as `mill_api.labels` writes it.
+# What clients wrote on the jobs that are there: text as it is, anything else as JSON, as `mill_api` writes it.
 _LABELS_ON_POSTGRES = """
     INSERT INTO job_label (job_id, name, owner_id, value)
     SELECT job.id, entry.key, job.owner_id, coalesce(entry.value, 'null')
@@ -77,7 +77,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_job_completed", "job", ["completed_at", "id"], postgresql_where=_ENDED, sqlite_where=_ENDED)
     if _on_postgres():
-        # As `mill_api.ordering` sorts: what has not ended counts as ending late.
+        # As `mill_api` sorts: what has not ended counts as ending late.
         op.execute("""
             CREATE INDEX ix_job_owner_completed
             ON job (owner_id, coalesce(completed_at, '9999-01-01T00:00:00+00:00'::timestamptz), created_at, id)

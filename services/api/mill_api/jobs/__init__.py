@@ -1,0 +1,1 @@
+"""Jobs: asked for, looked at, listed, changed and ended."""

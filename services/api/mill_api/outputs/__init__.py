@@ -1,0 +1,1 @@
+"""What jobs made, on its way out."""
