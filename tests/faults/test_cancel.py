@@ -8,6 +8,7 @@ import threading
 import psutil
 import pytest
 from faults.cluster import Cluster
+from faults.moments import COMMIT, COMPLETION, PUBLICATION
 from faults.recovery import Recovery
 from faults.turnstile import ARGUMENTS
 from waiting import WAIT_S
@@ -69,7 +70,7 @@ def test_a_cancellation_that_comes_after_success_is_refused(cluster: Cluster) ->
     cluster.start("watchdog")
     refused: list[bool] = []
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"SET published_at", then=b"COMMIT")
+        stop = wire.stop_at(PUBLICATION, then=COMMIT)
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
         assert stop.reached.wait(WAIT_S)
@@ -96,7 +97,7 @@ def test_a_cancellation_that_comes_after_success_is_refused(cluster: Cluster) ->
 def test_success_that_comes_after_a_cancellation_is_refused(cluster: Cluster) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"UUID FOR UPDATE")  # the first words of a completion
+        stop = wire.stop_at(COMPLETION)
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
         assert stop.reached.wait(WAIT_S)

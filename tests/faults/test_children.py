@@ -12,11 +12,11 @@ from mill_common.queue import retry_job
 from mill_common.states import JobStatus
 
 
-@pytest.mark.fault("ffmpeg hangs", "stopped when nothing moves for `MILL_STALL_S` (here 2 s); the step is done again")
+@pytest.mark.fault("ffmpeg hangs", "stopped when nothing moves for `MILL_STALL_S` (here 5 s); the step is done again")
 def test_a_child_that_hangs_is_stopped(cluster: Cluster, recovery: Recovery) -> None:
     cluster.turnstile.rule("hang", "libx264")
     cluster.start("watchdog")
-    cluster.start("transcoder", MILL_STALL_S="2")
+    cluster.start("transcoder", MILL_STALL_S="5")
     job = cluster.job()
     task, child = cluster.held("encode")
     with recovery:

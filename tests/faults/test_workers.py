@@ -7,6 +7,7 @@ import signal
 import psutil
 import pytest
 from faults.cluster import SPEC, Cluster
+from faults.moments import CLAIM, COMMIT, COMPLETION, OUTPUTS
 from faults.recovery import Recovery
 from faults.turnstile import ARGUMENTS
 from waiting import WAIT_S
@@ -38,7 +39,7 @@ def test_a_worker_killed_while_it_encodes_is_replaced(cluster: Cluster, recovery
 def test_a_worker_killed_before_its_claim_has_taken_nothing(cluster: Cluster, recovery: Recovery) -> None:
     job = cluster.job()
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"EXECUTE mill_claim(")
+        stop = wire.stop_at(CLAIM)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         assert stop.reached.wait(WAIT_S)
         dying.kill()
@@ -56,7 +57,7 @@ def test_a_worker_killed_after_its_claim_loses_it_with_the_lease(cluster: Cluste
     cluster.start("watchdog")
     job = cluster.job()
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"EXECUTE mill_claim(", then=b"COMMIT", after=True)
+        stop = wire.stop_at(CLAIM, then=COMMIT, after=True)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         assert stop.reached.wait(WAIT_S)
         dying.kill()
@@ -73,7 +74,7 @@ def test_a_worker_killed_after_its_claim_loses_it_with_the_lease(cluster: Cluste
 def test_a_worker_killed_before_it_commits_publishes_nothing(cluster: Cluster, recovery: Recovery) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"INSERT INTO output")
+        stop = wire.stop_at(OUTPUTS)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
         assert stop.reached.wait(WAIT_S)
@@ -93,7 +94,7 @@ def test_a_worker_killed_before_it_commits_publishes_nothing(cluster: Cluster, r
 def test_a_worker_killed_after_it_committed_has_done_its_step(cluster: Cluster, recovery: Recovery) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"INSERT INTO output", then=b"COMMIT", after=True)
+        stop = wire.stop_at(OUTPUTS, then=COMMIT, after=True)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
         assert stop.reached.wait(WAIT_S)
@@ -149,7 +150,7 @@ def test_a_worker_that_overslept_its_lease_writes_nothing(cluster: Cluster, reco
 def test_a_completion_that_comes_after_the_lease_writes_nothing(cluster: Cluster, recovery: Recovery) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"UUID FOR UPDATE")  # the first words of a completion
+        stop = wire.stop_at(COMPLETION)
         late = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
         assert stop.reached.wait(WAIT_S)
