@@ -43,6 +43,24 @@ def test_a_child_that_ignores_sigterm_is_killed(cluster: Cluster, recovery: Reco
     cluster.until_completed(cluster.job())
 
 
+@pytest.mark.fault(
+    "a child that ignores SIGTERM, and SIGTERM to its worker", "killed after ten seconds; its step is handed back"
+)
+def test_a_worker_whose_child_ignores_sigterm_hands_its_work_back(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.turnstile.rule("deaf", "libx264")
+    cluster.start("watchdog")
+    worker = cluster.start("transcoder", MILL_STOP_GRACE_S="0")
+    job = cluster.job()
+    task, child = cluster.held("encode")
+    with recovery:
+        assert worker.stop() == 0
+        assert not psutil.pid_exists(child)
+        cluster.turnstile.open()
+        cluster.start("transcoder")
+        cluster.until_completed(job)
+    assert cluster.outcomes(task.id) == [Outcome.HANDED_BACK, Outcome.COMPLETED]
+
+
 @pytest.mark.fault("ffmpeg exits with 137, always", "a dead letter after five attempts; a retry by hand runs only that")
 def test_a_step_that_always_fails_becomes_a_dead_letter_that_can_be_retried(
     cluster: Cluster, recovery: Recovery
