@@ -14,7 +14,7 @@ from faults.recovery import CACHE, Recovery
 from servers import ServerMissing
 
 HERE = Path(__file__).parent
-TIMEOUT_S = 1200
+TIMEOUT_S = 1800
 PASSED = pytest.StashKey[bool]()
 
 

@@ -91,7 +91,7 @@ def test_a_cancellation_that_comes_after_success_is_refused(cluster: Cluster) ->
         stop = wire.stop_at(PUBLICATION, then=COMMIT)
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
 
         def cancel() -> None:
             try:
@@ -118,7 +118,7 @@ def test_success_that_comes_after_a_cancellation_is_refused(cluster: Cluster) ->
         stop = wire.stop_at(COMPLETION)
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         cluster.desk.cancel(job)
         stop.release()
         cluster.until_ended(job)

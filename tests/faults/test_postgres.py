@@ -9,7 +9,6 @@ import pytest
 from faults.cluster import Cluster
 from faults.moments import CLAIM, COMMIT, HEARTBEAT, OUTPUTS, PLAN, REAPING
 from faults.recovery import Recovery
-from waiting import WAIT_S
 from wire import Wire
 
 from mill_common.models import Outcome
@@ -32,7 +31,7 @@ def test_postgres_crashes_during(cluster: Cluster, recovery: Recovery, moment: s
         stop = wire.stop_at(MOMENTS[moment])
         worker = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         cluster.grounds.postgres.crash()
         stop.release()
         cluster.grounds.postgres.start()
@@ -52,7 +51,7 @@ def test_postgres_crashes_during_a_sweep(cluster: Cluster, recovery: Recovery) -
         task, _ = cluster.held("encode")
         dying.kill()
         cluster.turnstile.open()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         cluster.grounds.postgres.crash()
         stop.release()
         cluster.grounds.postgres.start()
@@ -93,7 +92,7 @@ def test_a_completion_whose_answer_was_lost_counts_once(cluster: Cluster, recove
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
         with recovery:
-            assert stop.reached.wait(WAIT_S)
+            cluster.until(stop.reached.is_set)
             cluster.until_completed(job)
     assert {(attempt.epoch, attempt.outcome) for attempt in cluster.attempts()} == {(1, Outcome.COMPLETED)}
 
@@ -123,7 +122,7 @@ def test_a_claim_whose_answer_was_lost_is_made_again(cluster: Cluster, recovery:
         job = cluster.job()
         cluster.start("transcoder", MILL_DATABASE_URL=wire.url, MILL_LEASE_S="3600")
         with recovery:
-            assert stop.reached.wait(WAIT_S)
+            cluster.until(stop.reached.is_set)
             cluster.until_completed(job)
     probe = cluster.desk.tasks(job)["probe"]
     assert (cluster.outcomes(probe.id), probe.crashes) == ([Outcome.HANDED_BACK, Outcome.COMPLETED], 0)
@@ -136,7 +135,7 @@ def test_a_worker_frozen_inside_a_transaction_gives_its_rows_up(cluster: Cluster
         stop = wire.stop_at(OUTPUTS)
         frozen = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         frozen.signal(signal.SIGSTOP)
         cluster.start("transcoder")
         with recovery:

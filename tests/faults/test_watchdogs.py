@@ -6,7 +6,6 @@ import pytest
 from faults.cluster import Cluster
 from faults.moments import COMMIT, REAPING
 from faults.recovery import Recovery
-from waiting import WAIT_S
 from wire import Wire
 
 from mill_common.models import Outcome
@@ -42,7 +41,7 @@ def test_a_watchdog_killed_in_its_sweep_is_replaced_by_its_peer(cluster: Cluster
         task, _ = cluster.held("encode")
         dying.kill()
         cluster.turnstile.open()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         cluster.start("watchdog")
         cluster.start("transcoder")
         first.kill()
@@ -66,7 +65,7 @@ def test_a_watchdog_killed_after_its_sweep_has_mended_it(cluster: Cluster, recov
         task, _ = cluster.held("encode")
         dying.kill()
         cluster.turnstile.open()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         first.kill()
     cluster.start("watchdog")
     cluster.start("transcoder")

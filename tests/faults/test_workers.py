@@ -10,7 +10,6 @@ from faults.cluster import SPEC, Cluster
 from faults.moments import CLAIM, COMMIT, COMPLETION, OUTPUTS
 from faults.recovery import Recovery
 from faults.turnstile import ARGUMENTS
-from waiting import WAIT_S
 from wire import Wire
 
 from mill_common.models import Outcome
@@ -41,7 +40,7 @@ def test_a_worker_killed_before_its_claim_has_taken_nothing(cluster: Cluster, re
     with Wire(cluster.database_url) as wire:
         stop = wire.stop_at(CLAIM)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         dying.kill()
         stop.release(hang_up=True)
         with recovery:
@@ -59,7 +58,7 @@ def test_a_worker_killed_after_its_claim_loses_it_with_the_lease(cluster: Cluste
     with Wire(cluster.database_url) as wire:
         stop = wire.stop_at(CLAIM, then=COMMIT, after=True)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         dying.kill()
         with recovery:
             cluster.start("transcoder")
@@ -77,7 +76,7 @@ def test_a_worker_killed_before_it_commits_publishes_nothing(cluster: Cluster, r
         stop = wire.stop_at(OUTPUTS)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         [held] = [task for task in cluster.desk.tasks(job).values() if task.status is TaskStatus.RUNNING]
         left = {stat.key for stat in cluster.store.list(f"jobs/{job}/{held.id}-1/")}
         dying.kill()
@@ -97,7 +96,7 @@ def test_a_worker_killed_after_it_committed_has_done_its_step(cluster: Cluster, 
         stop = wire.stop_at(OUTPUTS, then=COMMIT, after=True)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         dying.kill()
         with recovery:
             cluster.start("transcoder")
@@ -153,7 +152,7 @@ def test_a_completion_that_comes_after_the_lease_writes_nothing(cluster: Cluster
         stop = wire.stop_at(COMPLETION)
         late = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         late.signal(signal.SIGSTOP)
         cluster.turnstile.rule("hold", ARGUMENTS["probe"])
         cluster.start("transcoder")
