@@ -273,6 +273,18 @@ def test_one_delivery_is_sent_again_under_its_id(gateway: Gateway, ada: httpx.Cl
     assert ada.post(again).json()["code"] == "delivery_under_way"
 
 
+def test_a_delivery_that_waits_for_its_next_attempt_is_sent_at_once(gateway: Gateway, ada: httpx.Client) -> None:
+    hook = _hook(ada)
+    sent = ada.post(f"{HOOKS}/{hook['id']}/test").json()
+    with gateway.resources.database.write() as session:
+        session.execute(update(WebhookDelivery).values(attempts=7, next_at=datetime.now(UTC) + timedelta(hours=14)))
+    redone = ada.post(f"{HOOKS}/{hook['id']}/deliveries/{sent['id']}/redeliver")
+    assert (redone.status_code, redone.json()["attempts"]) == (202, 0)
+    with gateway.resources.database.read() as session:
+        due = session.scalars(select(col(WebhookDelivery.next_at))).one()
+    assert due <= datetime.now(UTC)
+
+
 def test_what_failed_since_a_time_is_sent_again(gateway: Gateway, ada: httpx.Client) -> None:
     hook, other = _hook(ada), _hook(ada)
     for each in (hook, hook, hook, other):

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from common.desk import NOTHING, Desk, made
-from common.workshop import Held, Workshop, until
+from common.workshop import NEVER_S, Held, Workshop, until
 from sqlalchemy.exc import OperationalError
 from wire import Wire
 
 from mill_common.database import Database
 from mill_common.errors import ChildFailed, LeaseLost
-from mill_common.models import Output
+from mill_common.models import Outcome, Output
 from mill_common.queue import NewTask, TaskResult
 from mill_common.states import JobStatus, TaskStatus
 from mill_common.worker import TaskContext
@@ -101,6 +101,20 @@ def test_a_task_is_put_down_when_no_heartbeat_was_written_for_a_whole_lease(
         with closing(Database(migrated_postgres_url)) as database:
             assert Desk(database).statuses(job) == {"probe": TaskStatus.RUNNING}
             until(lambda: shop.resources.queue.reap_expired() == 1)
+
+
+def test_a_worker_whose_claim_was_not_answered_finds_what_it_holds(wire: Wire, tmp_path: Path) -> None:
+    def probe(task: TaskContext) -> TaskResult:
+        return TaskResult()
+
+    with closing(Workshop(tmp_path / "data", wire.url, lease_s=NEVER_S)) as shop:
+        stop = wire.stop_at(b"EXECUTE mill_claim(", then=b"COMMIT", after=True)
+        job = shop.desk.job()
+        with shop.working({"probe": probe}):
+            shop.ends(job, JobStatus.COMPLETED)
+        assert stop.reached.is_set()
+        outcomes = [attempt.outcome for attempt in shop.desk.attempts(shop.desk.tasks(job)["probe"].id)]
+    assert outcomes == [Outcome.HANDED_BACK, Outcome.COMPLETED]
 
 
 def test_a_worker_goes_on_when_the_database_is_back(wire: Wire, tmp_path: Path) -> None:

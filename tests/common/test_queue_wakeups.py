@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from common.desk import Desk
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from mill_common.clock import db_now
+from mill_common.database import Database
 from mill_common.errors import ChildFailed
 from mill_common.models import Task
-from mill_common.queue import TRANSCODE, TRANSCRIBE, NewTask
+from mill_common.queue import TRANSCODE, TRANSCRIBE, NewTask, overdue_wakeups
 
 
 def overdue(desk: Desk) -> None:
@@ -72,6 +75,17 @@ def test_a_sweep_of_a_long_backlog_is_bounded(desk: Desk) -> None:
     sent = [desk.queue.resend() for _ in range(10)]
     assert sum(sent) == 100
     assert max(sent) <= 64
+
+
+def test_a_sweep_is_bounded_however_postgres_plans_it(migrated_postgres_url: str) -> None:
+    with closing(Database(migrated_postgres_url)) as database:
+        desk = Desk(database)
+        desk.planned(*(NewTask(name=f"encode-{number}", kind="x") for number in range(20)))
+        overdue(desk)
+        with database.write() as session:
+            for way in ("hashjoin", "mergejoin", "material", "hashagg", "sort", "memoize"):
+                session.execute(text(f"SET LOCAL enable_{way} = off"))
+            assert overdue_wakeups(session, desk.policy, limit=5).total() == 5
 
 
 def test_a_wake_up_too_many_changes_nothing(desk: Desk) -> None:

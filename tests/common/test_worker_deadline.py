@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from common.workshop import NEVER_S, Held, Workshop, until
 from mill_common.database import Database
 from mill_common.models import Outcome
 from mill_common.queue import TaskResult
-from mill_common.worker import TaskContext
+from mill_common.worker import TaskContext, running
 
 
 @pytest.fixture
@@ -34,7 +35,26 @@ def test_a_task_over_its_time_is_put_down_and_tried_again_later(shop: Workshop) 
     assert (held.reasons, shop.desk.task(task).error_code) == (["DeadlineExceeded"], "deadline_exceeded")
 
 
-def test_a_handler_that_does_not_stop_loses_its_task(shop: Workshop) -> None:
+def test_a_handler_that_takes_longer_than_a_lease_to_stop_keeps_its_task(shop: Workshop) -> None:
+    began = threading.Event()
+    lasted_s = 3 * shop.settings.lease_s
+
+    def slow(task: TaskContext) -> TaskResult:
+        began.set()
+        assert task.stop.wait(120)
+        time.sleep(lasted_s)
+        task.raise_if_stopped()
+        raise AssertionError("it was stopped")
+
+    task = shop.desk.tasks(shop.desk.job())["probe"].id
+    with shop.working({"probe": slow}):
+        assert began.wait(120)
+        until(lambda: shop.desk.queue.reap_expired() > 0 or shop.desk.attempts(task)[0].outcome is not None)
+    assert [one.outcome for one in shop.desk.attempts(task)] == [Outcome.RETRYING]
+
+
+def test_a_handler_that_does_not_stop_loses_its_task(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "STOPPING_S", 0.1)
     let_go = threading.Event()
 
     def deaf(_: TaskContext) -> TaskResult:

@@ -32,8 +32,8 @@ from mill_common.spec import JobSpec
 from mill_common.states import JOB_ENDED, JobStatus, TaskStatus
 from mill_common.storage import ObjectStore, open_store
 
-LEASE_S, SWEEP_S = 3.0, 0.2
-PATIENCE_S = 120.0
+LEASE_S, SWEEP_S = 8.0, 0.2  # a worker must keep its lease on a machine that is busy with other things, too
+PATIENCE_S = 600.0
 KEY = "an-admin-key-for-tests"
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 SPEC = JobSpec(renditions=(180,), transcript=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from faults.clip import make_clip
@@ -13,6 +12,26 @@ from faults.grounds import Grounds, migrated
 from faults.invariants import History, check
 from faults.recovery import CACHE, Recovery
 from servers import ServerMissing
+
+HERE = Path(__file__).parent
+TIMEOUT_S = 1800
+PASSED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the time that its waiting may take."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Note whether a test has passed."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]  # a wrapper gives what it is given
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +81,15 @@ def recovery(request: pytest.FixtureRequest) -> Iterator[Recovery]:
     """Times a test's recovery for the published table."""
     recovery = Recovery()
     yield recovery
-    cache = request.config.cache
+    if request.node.stash.get(PASSED, False):
+        _keep(request, None if recovery.seconds is None else round(recovery.seconds, 1))
+
+
+def _keep(request: pytest.FixtureRequest, seconds: float | None) -> None:
     marker = request.node.get_closest_marker("fault")
+    cache = request.config.cache
     assert cache is not None
-    seconds = None if recovery.seconds is None else round(recovery.seconds, 1)
-    row = {"file": request.path.name, "fault": marker.args[0], "promise": marker.args[1], "seconds": seconds}
-    measured: dict[str, Any] = cache.get(CACHE, {})
-    cache.set(CACHE, measured | {request.node.name: row})
+    row = {"file": request.path.name, "test": request.node.name}
+    row |= {"fault": marker.args[0], "promise": marker.args[1], "seconds": seconds}
+    # A file a test, so that several runs at a time do not write over one another's.
+    cache.set(f"{CACHE}/{request.path.stem}/{request.node.name}", row)

@@ -19,14 +19,15 @@ OWNERS = ("ada", "grace", "mary")
 WAITING_JOBS = 4
 AGAIN_S = 0.3
 SPEC = JobSpec(renditions=[180])
+ENDS = ["job.completed", "job.failed", "job.cancelled"]
 
 
 class Customers:
     """Keep a few jobs waiting, by HTTP, each under an idempotency key of its own."""
 
-    def __init__(self, url: str, sources: list[Path]) -> None:
+    def __init__(self, url: str, sources: list[Path], *, told_at: str) -> None:
         self.jobs: dict[str, str] = {}  # each job's owner
-        self._url, self._sources = url, sources
+        self._url, self._sources, self._told_at = url, sources, told_at
         self._admin = Client(url, KEY)
         self._clients: dict[str, Client] = {}
         self._numbers = count()
@@ -42,10 +43,11 @@ class Customers:
         return ready(self._admin)
 
     def start(self) -> None:
-        """Get keys, while nothing is broken yet, and begin."""
+        """Get keys and ask to be told, while nothing is broken yet, and begin."""
         for owner in OWNERS:
             key = self._admin.keys.create(f"key of {owner}", owner=owner).key
             self._clients[owner] = Client(self._url, key)
+            self._clients[owner].webhooks.create(self._told_at, events=ENDS)
         self._thread.start()
 
     def stop(self) -> None:

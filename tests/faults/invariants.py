@@ -18,7 +18,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from mill_common.database import Database
-from mill_common.models import Attempt, Job, Outcome, Output, Task
+from mill_common.models import Attempt, Job, Outcome, Output, Task, WebhookDelivery, WebhookEndpoint
+from mill_common.models.webhooks import WebhookEvent
+from mill_common.runs import ScheduledRun
 from mill_common.states import JOB_ENDED, JobStatus, TaskStatus
 from mill_common.storage import ObjectStore
 
@@ -32,10 +34,22 @@ class History:
             self.jobs = {job.id: job for job in _all(session, Job)}
             self.tasks = {task.id: task for task in _all(session, Task)}
             self.outputs = _all(session, Output)
+            self.endpoints = _all(session, WebhookEndpoint)
+            self.deliveries = _all(session, WebhookDelivery)
+            self.runs = _all(session, ScheduledRun)
             self.attempts: dict[UUID, list[Attempt]] = defaultdict(list)
             for attempt in sorted(_all(session, Attempt), key=lambda attempt: attempt.epoch):
                 self.attempts[attempt.task_id].append(attempt)
         self.objects = {stat.key: stat.size for stat in store.list("jobs/")}
+
+    def listeners(self, job: Job) -> list[WebhookEndpoint]:
+        """Who is told of a job, and was before it ended."""
+        return [
+            endpoint
+            for endpoint in self.endpoints
+            if endpoint.job_id == job.id
+            or (endpoint.job_id is None and endpoint.owner_id == job.owner_id and endpoint.created_at < job.created_at)
+        ]
 
 
 def check(history: History, folder: Path) -> None:
@@ -141,6 +155,20 @@ def _cancelled_stays_cancelled(history: History) -> Iterator[str]:
                     yield f"{task.name} completed after its job was cancelled"
 
 
+def _ends_are_told_once(history: History) -> Iterator[str]:
+    for job in history.jobs.values():
+        event = WebhookEvent(f"job.{job.status}") if job.status in JOB_ENDED else None
+        for endpoint in history.listeners(job):
+            told = [each for each in history.deliveries if (each.job_id, each.endpoint_id) == (job.id, endpoint.id)]
+            if event in endpoint.events and [each.event for each in told].count(event) != 1:
+                yield f"job {job.id} is {job.status}, and told of by {[each.event for each in told]}"
+
+
+def _fires_have_one_run(history: History) -> Iterator[str]:
+    fires = Counter((run.schedule, run.fire_at) for run in history.runs)
+    yield from (f"{times} runs of {fire}" for fire, times in fires.items() if times > 1)
+
+
 RULES = [
     (1, _ends),
     (2, _one_epoch_commits),
@@ -150,6 +178,8 @@ RULES = [
     (5, _claims_are_counted),
     (6, _nothing_outstays_its_lease),
     (7, _cancelled_stays_cancelled),
+    (8, _ends_are_told_once),
+    (8, _fires_have_one_run),
 ]
 
 

@@ -55,7 +55,7 @@ class Process:
         self._child.kill()
         self._child.wait()
 
-    def stop(self, patience_s: float = 60.0) -> int:
+    def stop(self, patience_s: float = 240.0) -> int:
         """SIGTERM, and the exit status."""
         if self.alive:
             self.signal(signal.SIGCONT)

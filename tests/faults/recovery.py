@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-CACHE = "faults/measured"
+CACHE = "faults/recovery"
 
 
 class Recovery:

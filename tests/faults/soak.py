@@ -20,9 +20,14 @@ from faults.customers import Customers
 from faults.grounds import Grounds, migrated
 from faults.invariants import History, check
 from faults.troubles import TROUBLES, Scene, Trouble, troubles
+from receiving import Receiver, receiving
+from sqlalchemy import select
+from sqlmodel import col
 from wire import Wire, endpoint, s3_by_way_of
 
-from mill_common.models import Attempt
+from mill_common.hooks.secrets import message_id
+from mill_common.models import Attempt, WebhookDelivery
+from mill_common.models.webhooks import DeliveryStatus
 
 # A task that is unlucky a hundred times is not what a soak looks for: every job must end as its client wants it.
 SETTINGS = {
@@ -34,6 +39,8 @@ SETTINGS = {
     "MILL_WHISPER_MODEL": "tiny-digits",
     "MILL_WHISPER_DEVICE": "cpu",
     "MILL_STALL_S": "20",
+    "MILL_WEBHOOK_NETWORKS": "127.0.0.0/8",
+    "MILL_WEBHOOK_LEASE_S": "10",
 }
 PATIENCE_S = 600.0  # for the last jobs, once nothing breaks any more
 
@@ -41,15 +48,17 @@ PATIENCE_S = 600.0  # for the last jobs, once nothing breaks any more
 class Soak:
     """Four services, customers who hand in jobs by HTTP, and what befalls them."""
 
-    def __init__(self, cluster: Cluster, database: Wire, storage: Wire, sources: list[Path]) -> None:
-        self.cluster, self.storage = cluster, storage
+    def __init__(
+        self, cluster: Cluster, database: Wire, storage: Wire, sources: list[Path], receiver: Receiver
+    ) -> None:
+        self.cluster, self.storage, self.receiver = cluster, storage, receiver
         cluster.settings["MILL_STORAGE_URL"] = s3_by_way_of(storage, cluster.storage_url)
         _, url = cluster.api(keep=True, settings=SETTINGS)
         for service in ("watchdog", "watchdog", "transcoder", "transcriber"):
             cluster.start(service, keep=True, settings=SETTINGS)
         # One of them reaches its database by a wire that can be cut.
         cluster.start("transcoder", keep=True, settings={**SETTINGS, "MILL_DATABASE_URL": database.url})
-        self.customers = Customers(url, sources)
+        self.customers = Customers(url, sources, told_at=receiver.url())
         self.scene = Scene(cluster, self.customers, database, storage)
         self.done: Counter[str] = Counter()
 
@@ -64,7 +73,13 @@ class Soak:
             self._make(trouble)
         self.customers.stop()
         self.cluster.until_ended(patience_s=PATIENCE_S)
+        self.cluster.until(self._all_told, patience_s=PATIENCE_S)
         self.cluster.stop()
+
+    def _all_told(self) -> bool:
+        waiting = col(WebhookDelivery.status).in_([DeliveryStatus.PENDING, DeliveryStatus.SENDING])
+        with self.cluster.database.read() as session:
+            return session.scalar(select(col(WebhookDelivery.id)).where(waiting).limit(1)) is None
 
     def _make(self, trouble: Trouble) -> None:
         TROUBLES[trouble.name](self.scene, trouble)
@@ -80,11 +95,14 @@ class Soak:
         )
         for job in history.jobs.values():
             assert job.status in self.customers.wanted(str(job.id)), f"job {job.id} is {job.status}: {job.error_code}"
+        sent = {message_id(delivery.id) for delivery in history.deliveries}
+        assert sent == {line["id"] for line in self.receiver.heard()}, "events that were not heard, or are nobody's"
         made = [attempt for attempts in history.attempts.values() for attempt in attempts]
         return (
             f"{self.done.total()} faults ({_counts(self.done)}), {len(history.jobs)} jobs"
             f" ({_counts(Counter(str(job.status) for job in history.jobs.values()))}),"
-            f" {len(made)} attempts ({_counts(Counter(_outcome(attempt) for attempt in made))})"
+            f" {len(made)} attempts ({_counts(Counter(_outcome(attempt) for attempt in made))}),"
+            f" {len(sent)} webhooks in {len(self.receiver.heard())} requests"
         )
 
 
@@ -113,7 +131,9 @@ def soak(minutes: float, seed: int) -> str:
         stack.callback(cluster.close)
         database = stack.enter_context(Wire(cluster.database_url))
         storage = stack.enter_context(Wire(endpoint(cluster.storage_url)))
-        soak = Soak(cluster, database, storage, [clip, make_speech(folder, 10)])
+        (folder / "receiver").mkdir()
+        receiver = stack.enter_context(receiving(folder / "receiver"))
+        soak = Soak(cluster, database, storage, [clip, make_speech(folder, 10)], receiver)
         soak.run(minutes * 60, seed)
         return soak.verdict()
 

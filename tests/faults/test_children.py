@@ -12,11 +12,11 @@ from mill_common.queue import retry_job
 from mill_common.states import JobStatus
 
 
-@pytest.mark.fault("ffmpeg hangs", "stopped when nothing moves for `MILL_STALL_S` (here 2 s); the step is done again")
+@pytest.mark.fault("ffmpeg hangs", "stopped when nothing moves for `MILL_STALL_S` (here 5 s); the step is done again")
 def test_a_child_that_hangs_is_stopped(cluster: Cluster, recovery: Recovery) -> None:
     cluster.turnstile.rule("hang", "libx264")
     cluster.start("watchdog")
-    cluster.start("transcoder", MILL_STALL_S="2")
+    cluster.start("transcoder", MILL_STALL_S="5")
     job = cluster.job()
     task, child = cluster.held("encode")
     with recovery:
@@ -41,6 +41,24 @@ def test_a_child_that_ignores_sigterm_is_killed(cluster: Cluster, recovery: Reco
     assert cluster.outcomes(task.id) == [Outcome.CANCELLED]
     cluster.turnstile.open()
     cluster.until_completed(cluster.job())
+
+
+@pytest.mark.fault(
+    "a child that ignores SIGTERM, and SIGTERM to its worker", "killed after ten seconds; its step is handed back"
+)
+def test_a_worker_whose_child_ignores_sigterm_hands_its_work_back(cluster: Cluster, recovery: Recovery) -> None:
+    cluster.turnstile.rule("deaf", "libx264")
+    cluster.start("watchdog")
+    worker = cluster.start("transcoder", MILL_STOP_GRACE_S="0")
+    job = cluster.job()
+    task, child = cluster.held("encode")
+    with recovery:
+        assert worker.stop() == 0
+        assert not psutil.pid_exists(child)
+        cluster.turnstile.open()
+        cluster.start("transcoder")
+        cluster.until_completed(job)
+    assert cluster.outcomes(task.id) == [Outcome.HANDED_BACK, Outcome.COMPLETED]
 
 
 @pytest.mark.fault("ffmpeg exits with 137, always", "a dead letter after five attempts; a retry by hand runs only that")

@@ -65,7 +65,7 @@ def test_a_worker_without_its_database_puts_its_task_down(cluster: Cluster, reco
         task, child = cluster.held("encode")
         getattr(wire, how)()
         with recovery:
-            cluster.until(lambda: not psutil.pid_exists(child), patience_s=30)
+            cluster.until(lambda: not psutil.pid_exists(child))
             cluster.turnstile.open()
             other = cluster.start("transcoder")
             cluster.until_completed(job)

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from faults.clients import ready
 from faults.cluster import KEY, Cluster
+from faults.moments import FIRST_WORDS
 from faults.recovery import Recovery
 from sqlalchemy import select
 from sqlmodel import col
@@ -84,7 +85,7 @@ def test_a_service_that_is_still_loading_can_be_stopped(cluster: Cluster, recove
 @pytest.mark.fault("SIGTERM while a service begins to work", "it ends well, and leaves no worker's row open")
 def test_a_service_that_begins_to_work_can_be_stopped(cluster: Cluster, recovery: Recovery, service: str) -> None:
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"SET idle_in_transaction_session_timeout")  # the first that a service sends
+        stop = wire.stop_at(FIRST_WORDS)
         beginning = cluster.start(service, MILL_DATABASE_URL=wire.url, MILL_STOP_GRACE_S="0")
         cluster.until(stop.reached.is_set)
         beginning.signal(signal.SIGTERM)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from faults.cluster import Cluster
+from faults.moments import COMMIT, REAPING
 from faults.recovery import Recovery
-from waiting import WAIT_S
 from wire import Wire
 
 from mill_common.models import Outcome
@@ -34,14 +34,14 @@ def test_a_watchdog_that_comes_back_mends_what_has_piled_up(cluster: Cluster, re
 def test_a_watchdog_killed_in_its_sweep_is_replaced_by_its_peer(cluster: Cluster, recovery: Recovery) -> None:
     cluster.turnstile.rule("hold", "libx264")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"released_stale")
+        stop = wire.stop_at(REAPING)
         first = cluster.start("watchdog", MILL_DATABASE_URL=wire.url)
         dying = cluster.start("transcoder")
         job = cluster.job()
         task, _ = cluster.held("encode")
         dying.kill()
         cluster.turnstile.open()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         cluster.start("watchdog")
         cluster.start("transcoder")
         first.kill()
@@ -58,14 +58,14 @@ def test_a_watchdog_killed_in_its_sweep_is_replaced_by_its_peer(cluster: Cluster
 def test_a_watchdog_killed_after_its_sweep_has_mended_it(cluster: Cluster, recovery: Recovery) -> None:
     cluster.turnstile.rule("hold", "libx264")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"released_stale", then=b"COMMIT", after=True)
+        stop = wire.stop_at(REAPING, then=COMMIT, after=True)
         first = cluster.start("watchdog", MILL_DATABASE_URL=wire.url)
         dying = cluster.start("transcoder")
         job = cluster.job()
         task, _ = cluster.held("encode")
         dying.kill()
         cluster.turnstile.open()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         first.kill()
     cluster.start("watchdog")
     cluster.start("transcoder")

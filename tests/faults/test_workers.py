@@ -7,9 +7,9 @@ import signal
 import psutil
 import pytest
 from faults.cluster import SPEC, Cluster
+from faults.moments import CLAIM, COMMIT, COMPLETION, OUTPUTS
 from faults.recovery import Recovery
 from faults.turnstile import ARGUMENTS
-from waiting import WAIT_S
 from wire import Wire
 
 from mill_common.models import Outcome
@@ -38,9 +38,9 @@ def test_a_worker_killed_while_it_encodes_is_replaced(cluster: Cluster, recovery
 def test_a_worker_killed_before_its_claim_has_taken_nothing(cluster: Cluster, recovery: Recovery) -> None:
     job = cluster.job()
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"EXECUTE mill_claim(")
+        stop = wire.stop_at(CLAIM)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         dying.kill()
         stop.release(hang_up=True)
         with recovery:
@@ -56,9 +56,9 @@ def test_a_worker_killed_after_its_claim_loses_it_with_the_lease(cluster: Cluste
     cluster.start("watchdog")
     job = cluster.job()
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"EXECUTE mill_claim(", then=b"COMMIT", after=True)
+        stop = wire.stop_at(CLAIM, then=COMMIT, after=True)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         dying.kill()
         with recovery:
             cluster.start("transcoder")
@@ -73,10 +73,10 @@ def test_a_worker_killed_after_its_claim_loses_it_with_the_lease(cluster: Cluste
 def test_a_worker_killed_before_it_commits_publishes_nothing(cluster: Cluster, recovery: Recovery) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"INSERT INTO output")
+        stop = wire.stop_at(OUTPUTS)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         [held] = [task for task in cluster.desk.tasks(job).values() if task.status is TaskStatus.RUNNING]
         left = {stat.key for stat in cluster.store.list(f"jobs/{job}/{held.id}-1/")}
         dying.kill()
@@ -93,10 +93,10 @@ def test_a_worker_killed_before_it_commits_publishes_nothing(cluster: Cluster, r
 def test_a_worker_killed_after_it_committed_has_done_its_step(cluster: Cluster, recovery: Recovery) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"INSERT INTO output", then=b"COMMIT", after=True)
+        stop = wire.stop_at(OUTPUTS, then=COMMIT, after=True)
         dying = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         dying.kill()
         with recovery:
             cluster.start("transcoder")
@@ -149,10 +149,10 @@ def test_a_worker_that_overslept_its_lease_writes_nothing(cluster: Cluster, reco
 def test_a_completion_that_comes_after_the_lease_writes_nothing(cluster: Cluster, recovery: Recovery) -> None:
     cluster.start("watchdog")
     with Wire(cluster.database_url) as wire:
-        stop = wire.stop_at(b"UUID FOR UPDATE")  # the first words of a completion
+        stop = wire.stop_at(COMPLETION)
         late = cluster.start("transcoder", MILL_DATABASE_URL=wire.url)
         job = cluster.job()
-        assert stop.reached.wait(WAIT_S)
+        cluster.until(stop.reached.is_set)
         late.signal(signal.SIGSTOP)
         cluster.turnstile.rule("hold", ARGUMENTS["probe"])
         cluster.start("transcoder")

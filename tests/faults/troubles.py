@@ -13,6 +13,7 @@ import psutil
 import redis
 from faults.cluster import Cluster
 from faults.customers import Customers
+from faults.moments import COMMIT
 from faults.processes import Process
 from wire import Wire
 
@@ -115,7 +116,7 @@ def _postgres_silent(scene: Scene, trouble: Trouble) -> None:
 
 
 def _commit_unanswered(scene: Scene, _: Trouble) -> None:
-    scene.database.stop_at(b"COMMIT", after=True)
+    scene.database.stop_at(COMMIT, after=True)
 
 
 def _s3_down(scene: Scene, trouble: Trouble) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text, update
+from holding import holding, somebody_waits
+from sqlalchemy import select, update
 from sqlmodel import col
 from waiting import WAIT_S, wait_for
 from watchdog.processes import Kennel
@@ -31,18 +31,9 @@ def _old_job(kennel: Kennel) -> UUID:
     return job
 
 
-@contextmanager
-def _held(kennel: Kennel, job: UUID) -> Iterator[None]:
+def _held(kennel: Kennel, job: UUID) -> AbstractContextManager[None]:
     """Hold a job's row, so that whoever wants to delete it waits."""
-    with kennel.database.write() as session:
-        session.execute(select(Job).where(col(Job.id) == job).with_for_update())
-        yield
-
-
-def _waits_for_a_lock(kennel: Kennel) -> bool:
-    with kennel.database.read() as session:
-        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(session.scalar(waiting))
+    return holding(kennel.database, select(Job).where(col(Job.id) == job))
 
 
 def _all(kennel: Kennel, name: str, status: RunStatus, count: int) -> bool:
@@ -67,7 +58,7 @@ def test_a_run_of_a_killed_watchdog_is_taken_over(kennel: Kennel) -> None:
     wait_for(lambda: "old_jobs" in kennel.schedules())
     with _held(kennel, job):
         kennel.let_come("old_jobs")
-        wait_for(lambda: _waits_for_a_lock(kennel))
+        wait_for(lambda: somebody_waits(kennel.database))
         assert _all(kennel, "old_jobs", RunStatus.RUNNING, 1)
         first.send_signal(signal.SIGKILL)
         first.wait()
@@ -85,7 +76,7 @@ def test_sigterm_in_a_run_hands_it_to_the_next_watchdog(kennel: Kennel) -> None:
     wait_for(lambda: "old_jobs" in kennel.schedules())
     with _held(kennel, job):
         kennel.let_come("old_jobs")
-        wait_for(lambda: _waits_for_a_lock(kennel))
+        wait_for(lambda: somebody_waits(kennel.database))
         first.send_signal(signal.SIGTERM)
         # With the default lease of two minutes: only a run that was handed back is taken so soon.
         kennel.watchdog()

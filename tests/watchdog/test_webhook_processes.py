@@ -8,8 +8,9 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from holding import holding, somebody_waits
 from receiving import Receiver, receiving
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlmodel import col
 from waiting import WAIT_S, wait_for
 from watchdog.processes import Kennel
@@ -57,11 +58,6 @@ def _row(kennel: Kennel, delivery: UUID) -> WebhookDelivery:
         return session.get_one(WebhookDelivery, delivery)
 
 
-def _waits_for_a_lock(kennel: Kennel) -> bool:
-    with kennel.database.read() as session:
-        return bool(session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
-
-
 def test_a_watchdog_killed_between_the_answer_and_the_mark_has_it_sent_again(
     kennel: Kennel, receiver: Receiver
 ) -> None:
@@ -70,11 +66,10 @@ def test_a_watchdog_killed_between_the_answer_and_the_mark_has_it_sent_again(
     delivery = _cancelled(kennel)
     first = kennel.watchdog(**QUICK)
     wait_for(receiver.heard)
-    with kennel.database.write() as session:
-        # The mark waits for the row, so that the answer has come and the mark has not been made.
-        session.execute(select(WebhookDelivery).where(col(WebhookDelivery.id) == delivery).with_for_update())
+    # The mark waits for the row, so that the answer has come and the mark has not been made.
+    with holding(kennel.database, select(WebhookDelivery).where(col(WebhookDelivery.id) == delivery)):
         receiver.go()
-        wait_for(lambda: _waits_for_a_lock(kennel))
+        wait_for(lambda: somebody_waits(kennel.database))
         first.send_signal(signal.SIGKILL)
         first.wait()
     assert _row(kennel, delivery).status is DeliveryStatus.SENDING

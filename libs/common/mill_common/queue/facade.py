@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from typing import Protocol, TypeVar
+from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session
 
+from mill_common.clock import db_now
 from mill_common.database import Database
-from mill_common.errors import LeaseLost, MillError, PermanentError
+from mill_common.errors import LeaseLost, MillError, PermanentError, TaskCancelled
 from mill_common.models import Outcome
 from mill_common.queue import lease, outcome
 from mill_common.queue.claim import claim as claim_next
@@ -110,6 +114,34 @@ class TaskQueue:
             return lease.release(session, claim, spent, self.policy)
 
         self._wake(self._end(claim, lambda: self.database.run(work), lambda *_: frozenset({claim.queue})))
+
+    def now(self) -> datetime:
+        """The database's time."""
+        with self.database.read() as session:
+            now: datetime = session.execute(select(db_now())).scalar_one()
+        return now
+
+    def hand_back_unanswered(
+        self, queue: str, worker: str, since: datetime, known: Collection[tuple[UUID, int]]
+    ) -> int:
+        """Hand back what `worker` has claimed since then and does not know of; `known` are tasks with their epochs.
+
+        A claim whose COMMIT was not answered leaves such a task, which nobody would work on until its lease is over.
+        Returns how many.
+        """
+        with self.database.read() as session:
+            claims = lease.unanswered(session, queue=queue, worker=worker, since=since)
+        strays = [claim for claim in claims if (claim.task_id, claim.epoch) not in known]
+        for stray in strays:
+            with suppress(LeaseLost):  # it has come to an end meanwhile
+                self._let_go(stray)
+        return len(strays)
+
+    def _let_go(self, stray: Claim) -> None:
+        try:
+            self.release(stray, Spent())
+        except TaskCancelled:
+            self.acknowledge_cancel(stray, Spent())
 
     def reap_expired(self) -> int:
         """Take every task whose lease has run out from its worker. Returns how many."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case, literal, update
+from datetime import datetime
+
+from sqlalchemy import case, literal, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost
-from mill_common.models import Outcome, Task
+from mill_common.models import Job, Outcome, Task
 from mill_common.queue.policy import Policy
 from mill_common.queue.predicates import running
 from mill_common.queue.rows import end_attempt, end_claim, held, is_held, lock_job, roll_up_job, write_attempt
+from mill_common.queue.taking import JOB_FACTS, TAKEN, claim_of
 from mill_common.queue.text import storable
 from mill_common.queue.types import Claim, Spent
 from mill_common.states import TaskStatus
@@ -67,6 +70,13 @@ def release(session: Session, claim: Claim, spent: Spent, policy: Policy) -> fro
     if job is not None:
         roll_up_job(session, job)
     return frozenset() if hold else frozenset({claim.queue})
+
+
+def unanswered(session: Session, *, queue: str, worker: str, since: datetime) -> list[Claim]:
+    """What runs under a worker's name that was claimed at `since`, by the database's clock, or later."""
+    claimed = (col(Task.worker) == worker) & (col(Task.queue) == queue) & (col(Task.started_at) >= since)
+    rows = select(*TAKEN, *JOB_FACTS).join(Job, col(Job.id) == col(Task.job_id)).where(running(), claimed)
+    return [claim_of(row, row) for row in session.connection().execute(rows)]
 
 
 def expire_silent(session: Session, *, silent_s: float) -> int:

@@ -14,13 +14,15 @@ from mill_common.database import Database
 from mill_common.health.services import Tools
 from mill_common.observing import observed
 from mill_common.resources import open_resources
-from mill_common.service import Signals, last_words, process
+from mill_common.service import LAST_WORDS_S, Signals, last_words, process
 from mill_common.settings import Settings
 from mill_common.signs import signs_of
 from mill_common.worker.ledger import running_lines
 from mill_common.worker.shift import Shift
 from mill_common.worker.wiring import MakeRunner
 from mill_common.worker.woken import Woken
+
+CHILDREN_S = 15.0  # one that does not heed SIGTERM is killed after ten, and only then is its task handed back
 
 
 def main(service: str, make: MakeRunner, tools: Tools, arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +94,7 @@ def _work(worker: Woken, signals: Signals, settings: Settings, database: Databas
     worker.start()
     signals.wait()
     worker.let_finish(settings.stop_grace_s, signals.wait)
-    with last_words(database):
+    with last_words(database, CHILDREN_S + LAST_WORDS_S):
         worker.stop()
 
 

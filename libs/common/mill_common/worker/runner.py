@@ -32,6 +32,7 @@ from mill_common.worker.running import RunningTask
 from mill_common.worker.scratch import Scratch
 from mill_common.worker.shift import Shift
 from mill_common.worker.telling import Telling, named
+from mill_common.worker.unanswered import Unanswered
 from mill_common.worker.wishes import Wishes
 from mill_common.workers import WorkerState
 
@@ -75,6 +76,7 @@ class Runner:
         self._scratch = Scratch(settings.scratch, enough=settings.scratch_free_bytes)
         self._wishes = Wishes(queue.database, name=self.name, queue=queue_name)
         self._gate = Gate(self._scratch, settings, self._wishes)
+        self._unanswered = Unanswered(queue, queue_name=queue_name, worker=self.name)
         self._presence = Presence(
             queue.database,
             name=self.name,
@@ -202,9 +204,11 @@ class Runner:
     def _take(self) -> RunningTask | None:
         self._found_nothing = False
         try:
+            self._unanswered.settle({(task.claim.task_id, task.claim.epoch) for task in self._tasks()})
             with CLAIM_SECONDS.labels(self.queue_name).time():
                 claim = self._queue.claim(self.queue_name, self.name)
         except SQLAlchemyError as error:
+            self._unanswered.suspect()
             log.warning("claim_failed", error=type(error).__name__)
             return None
         except Exception as error:

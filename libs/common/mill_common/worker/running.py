@@ -17,6 +17,7 @@ from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
 from mill_common.storage.keys import type_by_suffix
 
+STOPPING_S = 60.0  # children that do not heed SIGTERM are killed long before, and their task is theirs until then
 _BLOCK = 1 << 20
 
 
@@ -189,7 +190,7 @@ class RunningTask:
         now = time.monotonic()
         if now > self._deadline:
             self.put_down(DeadlineExceeded(f"The step took longer than {self.settings.task_deadline_s:.0f} s."))
-        if self._reason is not None and now > self._put_down_at + self._queue.policy.lease_s:
+        if self._reason is not None and now > self._put_down_at + max(STOPPING_S, self._queue.policy.lease_s):
             return  # a handler that does not stop keeps its task no longer: the lease runs out
         state = (self._stage, self._progress)
         if now < self._beat_due and state == self._reported:

@@ -98,7 +98,10 @@ def get_delivery(request: Request, webhook_id: UUID, delivery_id: UUID) -> Deliv
     raises=[WebhookNotFound, DeliveryNotFound, WebhookDisabled, DeliveryUnderWay],
 )
 def redeliver_now(request: Request, webhook_id: UUID, delivery_id: UUID) -> DeliveryView:
-    """Send a delivery again at once, under the same id."""
+    """Send a delivery at once, under the same id and with ten attempts anew.
+
+    One that still waits for its next attempt is not kept waiting either; one that is being sent just now is refused.
+    """
 
     def work(session: Session) -> DeliveryView:
         enabled_webhook(session, webhook_id, caller(request).owner_id)
