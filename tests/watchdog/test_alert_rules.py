@@ -306,6 +306,7 @@ def test_a_rule_that_fails_leaves_its_alerts_and_the_other_rules_alone(outlook: 
     outlook.look()
     broken = next(rule for rule in outlook.rules if rule.type == "program_broken")
     outlook.rules[outlook.rules.index(broken)] = _failing(type(broken))
+    outlook.failing_rules = {"program_broken"}
     _dead(outlook)
     outlook.look()
     assert outlook.firing() == ["processing_failure", "program_broken"]
