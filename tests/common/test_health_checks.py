@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from traceback import walk_stack
 from types import MappingProxyType
+from typing import Any, cast
 
 import pytest
 import redis
@@ -16,17 +22,20 @@ from servers import S3, Postgres, Redis
 from waiting import wait_for
 
 from mill_common.database import Database
+from mill_common.errors import StorageUnavailable
 from mill_common.health.broker import broker_finding
 from mill_common.health.checkup import Checkup
 from mill_common.health.database import database_finding
 from mill_common.health.log_files import log_files_finding
 from mill_common.health.machine import machine_finding
+from mill_common.health.readiness import Readiness
 from mill_common.health.report import Check, Finding, Report, Result, Status
 from mill_common.health.scratch import scratch_finding
 from mill_common.health.storage import storage_finding
 from mill_common.health.thresholds import Thresholds
 from mill_common.machine import CpuMeter
 from mill_common.migrations import migrate
+from mill_common.resources import open_resources
 from mill_common.settings import Settings
 from mill_common.storage import open_store
 from mill_transcoder.tools import ffmpeg_finding, packager_finding
@@ -209,6 +218,43 @@ def test_a_full_machine_is_judged_by_its_thresholds(tmp_path: Path) -> None:
     lenient = Thresholds(warning=101.0, critical=101.0)  # the tests themselves may keep every core busy
     assert machine_finding(meter, tmp_path, strict).status is Status.CRITICAL
     assert machine_finding(meter, tmp_path, lenient).status is Status.HEALTHY
+
+
+def test_a_meter_that_is_asked_too_soon_measures_nothing() -> None:
+    ready, patient = CpuMeter(), CpuMeter(least_s=3600.0)
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    assert (ready.percent() > 0.0, patient.percent()) == (True, 0.0)
+
+
+def test_storage_that_is_down_is_asked_once_for_all_who_wait(tmp_path: Path) -> None:
+    let_go, asked = threading.Event(), []
+
+    class Down:
+        def check(self) -> None:
+            asked.append(1)
+            let_go.wait()
+            raise StorageUnavailable
+
+    with closing(open_resources(Settings(data_dir=tmp_path))) as opened:
+        migrate(opened.database)
+        readiness = Readiness(replace(opened, store=cast("Any", Down())))
+        with ThreadPoolExecutor(5) as threads:
+            first = threads.submit(readiness.fault)
+            wait_for(lambda: asked)
+            others = [threads.submit(readiness.fault) for _ in range(4)]
+            wait_for(lambda: _how_many_are_in(Readiness._check_store) == 5)
+            time.sleep(0.05)  # from the first line there to the lock
+            let_go.set()
+            assert {answer.result() for answer in [first, *others]} == {"Storage does not answer."}
+    assert len(asked) == 1
+
+
+def _how_many_are_in(function: Any) -> int:
+    """Threads that are in a function, or in what it calls."""
+    stacks = (walk_stack(frame) for frame in sys._current_frames().values())
+    return sum(any(frame.f_code is function.__code__ for frame, _ in stack) for stack in stacks)
 
 
 def test_log_files_are_looked_at_where_there_are_any(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from watchdog.outlook import Outlook
 from mill_common.alerts import View
 from mill_common.clock import db_now
 from mill_common.hooks.claims import DeliveryClaim, claim_deliveries
-from mill_common.hooks.endpoints import disable, test_delivery
+from mill_common.hooks.endpoints import disable, disable_failing, test_delivery
 from mill_common.hooks.outcome import Answer, record
 from mill_common.ids import uuid7
 from mill_common.models import Alert, AlertLevel, AlertStatus, Usage, WebhookDelivery, WebhookEndpoint
@@ -80,12 +80,35 @@ def test_an_endpoint_that_fails_for_an_hour_is_told_until_it_recovers(outlook: O
     assert _only(outlook, "webhook_endpoint").status is AlertStatus.RESOLVED
 
 
-def test_a_failing_endpoint_for_which_nothing_waits_is_nobodys_trouble(outlook: Outlook) -> None:
+def test_one_failure_that_nothing_followed_is_nobodys_trouble(outlook: Outlook) -> None:
     _endpoint(outlook, failing_s=7200.0)
-    with outlook.database.write() as session:
-        session.execute(WebhookDelivery.__table__.delete())  # type: ignore[attr-defined]  # SQLModel sets it
+    _nothing_waits(outlook)
     outlook.look()
     assert outlook.alerts() == []
+
+
+def test_an_endpoint_that_failed_for_long_is_told_though_nothing_waits_for_it(outlook: Outlook) -> None:
+    _endpoint(outlook, failing_s=7200.0)
+    _write(outlook, failed_at=db_now(-3590.0))
+    _nothing_waits(outlook)
+    outlook.look()
+    assert _only(outlook, "webhook_endpoint").status is AlertStatus.FIRING
+
+
+def test_disabling_is_told_though_nothing_waits(outlook: Outlook) -> None:
+    """J10: five days of failures disable an endpoint, with an alert."""
+    _endpoint(outlook, failing_s=5.1 * 86400)
+    _write(outlook, failed_at=db_now(-2.0 * 86400))
+    _nothing_waits(outlook)
+    assert len(outlook.database.run(disable_failing)) == 1
+    outlook.look()
+    alert = _only(outlook, "webhook_endpoint")
+    assert (alert.level, alert.details["disabled_reason"]) == (AlertLevel.ERROR, "failing")
+
+
+def _nothing_waits(outlook: Outlook) -> None:
+    with outlook.database.write() as session:
+        session.execute(WebhookDelivery.__table__.delete())  # type: ignore[attr-defined]  # SQLModel sets it
 
 
 def test_an_endpoint_that_said_it_is_gone_is_an_error_for_the_window(outlook: Outlook) -> None:

@@ -36,6 +36,7 @@ from mill_watchdog.alerts import Alerts
 from mill_watchdog.lifeline import send_heartbeat
 from mill_watchdog.notices import Courier
 from mill_watchdog.routes import RoutesUnusable, routes_of
+from mill_watchdog.rules.watching import NoticesFailing
 
 
 class Told(Rule):
@@ -261,6 +262,42 @@ def test_a_notice_that_nobody_takes_is_given_up_and_stays_visible(resources: Res
         outlook.pass_time(AlertNotice, 60.0, "next_at")
     [notice] = outlook.notices()
     assert (notice.status, notice.attempts) == (NoticeStatus.FAILED, 2)
+
+
+def test_what_grows_worse_is_told_anew_and_what_gets_better_is_not(outlook: Outlook, told: Told) -> None:
+    for level in (AlertLevel.WARNING, AlertLevel.CRITICAL, AlertLevel.WARNING):
+        told.names = {"a": level}
+        for _ in range(2):
+            outlook.look()
+            _later(outlook, 301.0)
+    assert [notice.title for notice in outlook.notices()] == ["[WARNING] About a", "[CRITICAL] About a"]
+
+
+def test_a_route_that_takes_nothing_is_told_of_until_it_takes_something(resources: Resources, told: Told) -> None:
+    with receiving() as (receiver, port):
+        routes = [{"name": "ops", "url": f"json://127.0.0.1:{port}/"}]
+        outlook = _outlook(resources, told, routes, alert_attempts=4, alert_repeat_s=1000.0)
+        outlook.rules.append(NoticesFailing())
+        courier = Courier(outlook.database, outlook.routes, outlook.settings)
+        receiver.status = 500
+        told.names = {"a": AlertLevel.ERROR}
+        outlook.look()
+        firing = []
+        for _ in range(5):
+            outlook.look()
+            courier.deliver()
+            outlook.pass_time(AlertNotice, 3600.0, "next_at")
+            firing.append("notices_failing" in outlook.firing())
+        assert firing == [False, False, False, True, True]
+        assert outlook.notices()[0].status is NoticeStatus.FAILED
+        outlook.look()
+        assert outlook.firing() == ["notices_failing", "told"], "it is given up, and the route is no better"
+        receiver.status = 200
+        _later(outlook, 1001.0)
+        outlook.look()
+        assert courier.deliver() > 0
+        outlook.look()
+        assert outlook.firing() == ["told"]
 
 
 def test_a_watchdog_that_lost_its_attempt_does_not_settle_the_notice(resources: Resources, told: Told) -> None:

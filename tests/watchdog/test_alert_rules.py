@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -17,12 +20,18 @@ from watchdog.outlook import Outlook
 from mill_common.alerts import Rule
 from mill_common.clock import db_now
 from mill_common.errors import ChildFailed
+from mill_common.health.services import checkup
+from mill_common.health.workers import Teller
 from mill_common.models import Alert, AlertLevel, AlertStatus, Attempt, Task
 from mill_common.resources import Resources, open_resources
-from mill_common.runs import Schedule
-from mill_common.runs.ledger import now
+from mill_common.runs import Result, Run, Schedule, ScheduledRun, begin_now
+from mill_common.runs.ledger import Counts, fail, now
 from mill_common.settings import Settings
+from mill_transcoder.tools import ffmpeg_finding
 from mill_watchdog.rules import RulesUnusable, all_rules
+from mill_watchdog.rules.hosts import Disk
+from mill_watchdog.scheduler import Scheduler
+from mill_watchdog.schedules import Sweep
 from mill_watchdog.surroundings import Lookout, Patient
 
 BROKEN = {"status": "critical", "message": "it does not run"}
@@ -153,6 +162,27 @@ def test_an_encode_may_take_the_processors_for_a_while(outlook: Outlook) -> None
     assert outlook.alerts() == []
 
 
+def test_a_disk_is_full_from_its_threshold_on(resources: Resources) -> None:
+    """P3: this host's own disk, as it is."""
+    used = Lookout(resources).look().vitals["disk"]
+    for percent, firing in ((used - 0.5, ["disk"]), (used + 0.5, [])):
+        outlook = Outlook(_with(resources, alert_disk_percent=percent), [Disk()])
+        outlook.around = Lookout(resources).look()
+        outlook.look()
+        assert outlook.firing() == firing
+
+
+def test_a_worker_without_ffmpeg_is_told_of_until_it_has_one(resources: Resources, tmp_path: Path) -> None:
+    """P3: ffmpeg missing or broken, as the transcoder's own checks find it."""
+    outlook = Outlook(resources)
+    outlook.worker(host=socket.gethostname(), pid=os.getpid())
+    for ffmpeg, firing in ((tmp_path / "ffmpeg", ["program_broken"]), (None, [])):
+        wired = _with(resources, ffmpeg=ffmpeg, scratch_free_bytes=0)
+        Teller(resources.database).tell(checkup(wired, tools={"ffmpeg": ffmpeg_finding}).report())
+        outlook.look()
+        assert outlook.firing() == firing
+
+
 def test_a_program_that_a_worker_misses_is_told_by_host(outlook: Outlook) -> None:
     """P3: ffmpeg missing or broken."""
     outlook.worker(health={"ffmpeg": BROKEN, "packager": BROKEN, "model": {"status": "healthy", "message": "m"}})
@@ -216,6 +246,24 @@ def test_a_schedule_whose_time_passed_is_missed(outlook: Outlook) -> None:
     assert outlook.firing() == []
 
 
+def test_a_paused_schedule_is_not_missed_nor_one_whose_turn_waits(outlook: Outlook) -> None:
+    with outlook.database.write() as session:
+        due = now(session) - timedelta(seconds=601)
+        session.add(Schedule(name="paused", cron="0 2 * * *", timezone="UTC", next_at=due, paused_at=due))
+    outlook.look()
+    assert outlook.firing() == []
+    with outlook.database.write() as session:
+        session.add(Schedule(name="waits", cron="0 2 * * *", timezone="UTC", next_at=due))
+        session.flush()
+        begin_now(session, "another", worker="w", lease_s=60.0)
+    outlook.look()
+    assert outlook.firing() == []
+    with outlook.database.write() as session:
+        session.execute(update(ScheduledRun).values(lease_until=db_now(-1.0)))
+    outlook.look()
+    assert _only(outlook, "schedule_missed").labels == {"schedule": "waits"}
+
+
 def test_storage_that_went_away_is_found_out_and_explains_the_failures(resources: Resources, tmp_path: Path) -> None:
     """P3: object storage unreachable. P9: what is down inhibits its symptoms."""
     outlook = Outlook(resources)
@@ -236,8 +284,6 @@ def test_storage_that_went_away_is_found_out_and_explains_the_failures(resources
 
 
 def test_storage_that_never_answers_is_found_out_once(resources: Resources) -> None:
-    import threading
-
     asked, let_go = [], threading.Event()
 
     def hang() -> None:
@@ -251,23 +297,61 @@ def test_storage_that_never_answers_is_found_out_once(resources: Resources) -> N
     let_go.set()
 
 
-def test_a_stopped_redis_is_found_out(tmp_path: Path) -> None:
-    with Redis() as own, closing(open_resources(Settings(data_dir=tmp_path, broker_url=own.url))) as resources:
-        assert Lookout(resources).look().broker is None
+def test_a_stopped_redis_is_told_of_until_it_is_back(outlook: Outlook, tmp_path: Path) -> None:
+    with Redis() as own, closing(open_resources(Settings(data_dir=tmp_path, broker_url=own.url))) as wired:
+
+        def firing() -> list[str]:
+            outlook.around = replace(outlook.around, broker=Lookout(wired).look().broker)
+            outlook.look()
+            return outlook.firing()
+
+        assert firing() == []
         own.stop()
-        assert Lookout(resources).look().broker is not None
+        assert firing() == ["broker_unreachable"]
+        own.start()
+        assert firing() == []
 
 
-def test_a_log_file_that_grows_is_told(resources: Resources, tmp_path: Path) -> None:
+def test_a_log_file_that_grows_is_told_until_it_is_turned_over(resources: Resources, tmp_path: Path) -> None:
     """P3: log file issues."""
     folder = tmp_path / "logs"
     folder.mkdir()
     wired = _with(resources, log_dir=folder, alert_log_bytes=10)
-    (folder / "application.log").write_text("short")
-    assert list(Lookout(wired).look().logs) == []
-    (folder / "application.log").write_text("a longer line")
-    [fault] = Lookout(wired).look().logs
-    assert fault.startswith("application.log holds")
+    outlook = Outlook(wired)
+    for line, firing in (("short", []), ("a longer line", ["log_files"]), ("short", [])):
+        (folder / "application.log").write_text(line)
+        outlook.around = replace(outlook.around, logs=Lookout(wired).look().logs)
+        outlook.look()
+        assert outlook.firing() == firing
+    assert _only(outlook, "log_files").message.startswith("application.log holds")
+
+
+def test_a_schedule_whose_run_failed_is_told_until_one_completes(outlook: Outlook) -> None:
+    fails = threading.Event()
+
+    def work(_resources: Resources, run: Run) -> Result:
+        if fails.is_set():
+            raise ChildFailed("It did not.")
+        return {}
+
+    scheduler = Scheduler(outlook.resources, threading.Event(), {"nightly": Sweep("nightly", "0 2 * * *", work)})
+    scheduler.tick()
+    for change, firing in ((fails.clear, []), (fails.set, ["schedule_failed"]), (fails.clear, [])):
+        change()
+        scheduler.run_now("nightly")
+        outlook.look()
+        assert outlook.firing() == firing
+
+
+def test_a_failed_schedule_is_told_of_while_it_is_tried_again(outlook: Outlook) -> None:
+    with outlook.database.write() as session:
+        session.add(Schedule(name="nightly", cron="0 2 * * *", timezone="UTC", next_at=now(session)))
+        fail(session, begin_now(session, "nightly", worker="w", lease_s=60.0), Counts(), "It did not.")
+    outlook.look()
+    with outlook.database.write() as session:
+        begin_now(session, "nightly", worker="w", lease_s=60.0)
+    outlook.look()
+    assert outlook.firing() == ["schedule_failed"]
 
 
 def test_a_custom_rule_is_a_small_class_in_a_module_that_settings_name(
@@ -306,6 +390,7 @@ def test_a_rule_that_fails_leaves_its_alerts_and_the_other_rules_alone(outlook: 
     outlook.look()
     broken = next(rule for rule in outlook.rules if rule.type == "program_broken")
     outlook.rules[outlook.rules.index(broken)] = _failing(type(broken))
+    outlook.failing_rules = {"program_broken"}
     _dead(outlook)
     outlook.look()
     assert outlook.firing() == ["processing_failure", "program_broken"]

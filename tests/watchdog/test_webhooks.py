@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from watchdog.sweeps import age, sweep
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost
 from mill_common.hooks.claims import DeliveryClaim, claim_deliveries, due_endpoints, lapse
-from mill_common.hooks.endpoints import rotate_secret, test_delivery
+from mill_common.hooks.endpoints import recover, rotate_secret, test_delivery
 from mill_common.hooks.outcome import Answer, record
 from mill_common.hooks.schedule import ATTEMPTS_MAX
 from mill_common.hooks.secrets import message_id, new_secret
@@ -29,8 +29,10 @@ from mill_common.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from mill_common.models.webhooks import DeliveryStatus, DisabledReason, WebhookEvent
 from mill_common.resources import Resources, open_resources
 from mill_watchdog.webhooks import Deliverer
+from mill_watchdog.webhooks.posting import Poster
 
 LOOPBACK = "127.0.0.0/8"
+HOUR, DAY = 3600.0, 86400.0
 FAILED = Answer(duration_s=0.1, status=500)
 test_delivery.__test__ = False  # type: ignore[attr-defined]  # it is named for what it writes
 
@@ -81,7 +83,7 @@ class Hooks:
         wanted = {endpoint_id: count}
         return self.database.run(lambda session: claim_deliveries(session, wanted, worker="one", lease_s=60.0))
 
-    def record(self, claim: DeliveryClaim, answer: Answer) -> DisabledReason | None:
+    def record(self, claim: DeliveryClaim, answer: Answer) -> bool:
         """Write down what came of a claim."""
         return self.database.run(lambda session: record(session, claim, answer))
 
@@ -223,6 +225,15 @@ def test_retry_after_is_obeyed_for_all_of_an_endpoint(hooks: Hooks, receiver: Re
     assert hooks.row(other).attempts == 1
 
 
+def test_retry_after_holds_back_what_was_waiting_already(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver.url("status-429?retry-after=3600"))
+    for _ in range(5):
+        hooks.event(endpoint)
+    hooks.deliver()
+    assert len(receiver.heard()) == 1
+    assert hooks.claim(endpoint, 5) == []
+
+
 def test_retry_after_of_another_answer_means_nothing(hooks: Hooks, receiver: Receiver) -> None:
     delivery = hooks.event(hooks.endpoint(receiver.url("status-500?retry-after=3600")))
     hooks.deliver()
@@ -244,26 +255,72 @@ def test_410_disables_and_gives_up_what_waits(hooks: Hooks, receiver: Receiver) 
 def test_five_days_of_failures_disable_after_a_last_notice(hooks: Hooks, receiver: Receiver) -> None:
     endpoint = hooks.endpoint(receiver.url("status-500"))
     hooks.event(endpoint)
-    hooks.deliver()
-    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-4.9 * 86400))
-    hooks.event(endpoint)
+    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-4.9 * DAY), failed_at=db_now(-HOUR))
     hooks.deliver()
     assert hooks.endpoint_row(endpoint).enabled
-    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-5.1 * 86400))
-    hooks.event(endpoint)
+    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-5.1 * DAY))
+    waiting = hooks.event(endpoint)
     hooks.deliver()
     row = hooks.endpoint_row(endpoint)
     assert (row.enabled, row.disabled_reason) == (False, DisabledReason.FAILING)
+    assert hooks.row(waiting).status is DeliveryStatus.FAILED
     notices = [heard["body"] for heard in receiver.heard() if heard["body"]["type"] == "webhook.disabled"]
     assert [notice["data"] for notice in notices] == [{"endpoint_id": str(endpoint), "reason": "failing"}]
 
 
+def test_an_endpoint_for_which_nothing_waits_any_more_is_disabled_as_well(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver.url("status-500"))
+    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-5.1 * DAY), failed_at=db_now(-2.5 * DAY))
+    hooks.deliver()
+    assert hooks.endpoint_row(endpoint).disabled_reason is DisabledReason.FAILING
+    assert [heard["body"]["type"] for heard in receiver.heard()] == ["webhook.disabled"]
+
+
+def test_failures_of_one_bad_hour_are_forgotten(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver.url("status-500"))
+    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-5.1 * DAY), failed_at=db_now(-5.1 * DAY + HOUR))
+    hooks.deliver()
+    row = hooks.endpoint_row(endpoint)
+    assert (row.enabled, row.failing_since, row.failed_at) == (True, None, None)
+
+
+def test_a_failure_long_after_the_one_before_is_the_first_of_its_own(hooks: Hooks) -> None:
+    endpoint = hooks.endpoint("https://a.example/")
+    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-4 * DAY), failed_at=db_now(-3 * DAY))
+    hooks.event(endpoint)
+    hooks.record(hooks.claim(endpoint)[0], FAILED)
+    row = hooks.endpoint_row(endpoint)
+    assert row.failing_since == row.failed_at is not None
+
+
+def test_what_waited_for_a_watchdog_is_tried_before_its_endpoint_is_disabled(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver.url("ok"))
+    hooks.event(endpoint)
+    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-9 * DAY), failed_at=db_now(-7 * DAY))
+    hooks.deliver()
+    row = hooks.endpoint_row(endpoint)
+    assert (row.enabled, row.failing_since) == (True, None)
+
+
+def test_a_crash_of_ours_is_counted_like_a_failure(hooks: Hooks) -> None:
+    def crash(_host: str, _port: int) -> list[str]:
+        raise RuntimeError("hush")
+
+    delivery = hooks.event(hooks.endpoint("https://a.example/"))
+    deliverer = Deliverer(hooks.resources, Poster(hooks.resources.settings, crash))
+    deliverer.once()
+    deliverer.stop()
+    row = hooks.row(delivery)
+    assert (row.status, row.attempts, row.last_error) == (DeliveryStatus.PENDING, 1, "internal_error: RuntimeError")
+
+
 def test_a_success_ends_the_days_of_failure(hooks: Hooks, receiver: Receiver) -> None:
-    endpoint = hooks.endpoint(receiver.url(), failing_since=None)
-    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-4.9 * 86400))
+    endpoint = hooks.endpoint(receiver.url())
+    hooks.write(WebhookEndpoint, endpoint, failing_since=db_now(-4.9 * DAY), failed_at=db_now(-HOUR))
     hooks.event(endpoint)
     hooks.deliver()
-    assert hooks.endpoint_row(endpoint).failing_since is None
+    row = hooks.endpoint_row(endpoint)
+    assert (row.failing_since, row.failed_at) == (None, None)
 
 
 def test_a_report_of_progress_that_failed_is_not_repeated(hooks: Hooks) -> None:
@@ -272,6 +329,16 @@ def test_a_report_of_progress_that_failed_is_not_repeated(hooks: Hooks) -> None:
     hooks.write(WebhookDelivery, delivery, event=WebhookEvent.JOB_PROGRESS)
     hooks.record(hooks.claim(endpoint)[0], FAILED)
     assert hooks.row(delivery).status is DeliveryStatus.FAILED
+
+
+def test_recovery_leaves_out_reports_of_progress(hooks: Hooks) -> None:
+    endpoint = hooks.endpoint("https://a.example/")
+    missed, report = hooks.event(endpoint), hooks.event(endpoint)
+    hooks.write(WebhookDelivery, report, event=WebhookEvent.JOB_PROGRESS)
+    for delivery in (missed, report):
+        hooks.write(WebhookDelivery, delivery, status=DeliveryStatus.FAILED)
+    assert hooks.database.run(lambda session: recover(session, endpoint, datetime(2020, 1, 1, tzinfo=UTC))) == 1
+    assert hooks.row(missed).status is DeliveryStatus.PENDING
 
 
 def test_two_watchdogs_never_hold_the_same_delivery(hooks: Hooks) -> None:

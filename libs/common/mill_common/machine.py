@@ -13,18 +13,30 @@ import psutil
 
 
 class CpuMeter:
-    """Shares of all cores' time, each since the question before. The first is since the meter was made."""
+    """Shares of all cores' time, each since the question before. The first is since the meter was made.
 
-    def __init__(self) -> None:
+    Asked again within `least_s` seconds, a meter says the same: a shorter while tells nothing.
+    """
+
+    def __init__(self, least_s: float = 0.0) -> None:
         self._lock = threading.Lock()
+        self._least_s = least_s
         self._before = psutil.cpu_times()
+        self._asked_at = time.monotonic()
+        self._percent = 0.0
 
     def percent(self) -> float:
         """How much of the time all cores were busy, in percent."""
         with self._lock:
-            before, self._before = self._before, psutil.cpu_times()
-            busy, total = (_time(self._before, part) - _time(before, part) for part in (True, False))
-        return round(100.0 * busy / total, 1) if total > 0 else 0.0
+            if time.monotonic() - self._asked_at >= self._least_s:
+                self._measure()
+            return self._percent
+
+    def _measure(self) -> None:
+        before, self._before = self._before, psutil.cpu_times()
+        self._asked_at = time.monotonic()
+        busy, total = (_time(self._before, part) - _time(before, part) for part in (True, False))
+        self._percent = round(100.0 * busy / total, 1) if total > 0 else 0.0
 
 
 def _time(times: tuple[float, ...], busy: bool) -> float:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
+from mill_common.machine import CpuMeter, disk_percent, memory_percent
+
+# One for all who ask: of several workers in one process, each would else hear of the moment since the other asked.
+_METER = CpuMeter(least_s=5.0)
 
 
 def vitals(folders: Sequence[Path]) -> dict[str, float]:
-    """Used shares in percent: `cpu` since the last question, `memory`, and `disk`, the fullest under the folders."""
-    found = {"cpu": psutil.cpu_percent(), "memory": psutil.virtual_memory().percent}
-    used = [share for folder in folders if (share := _used(folder)) is not None]
-    return found | ({"disk": max(used)} if used else {})
-
-
-def _used(folder: Path) -> float | None:
-    existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
-    if existing is None:
-        return None
-    usage = shutil.disk_usage(existing)
-    # As `df` counts: what is kept for root is neither used nor free.
-    reachable = usage.used + usage.free
-    return round(100.0 * usage.used / reachable, 1) if reachable else None
+    """Used shares in percent: `cpu` of the last seconds, `memory`, and `disk`, the fullest under the folders."""
+    return {
+        "cpu": _METER.percent(),
+        "memory": memory_percent(),
+        "disk": max(disk_percent(folder) for folder in folders),
+    }

@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 
 from mill_common.alerts import facts_of, matches
 from mill_common.clock import db_now
-from mill_common.models import Alert, AlertGroup, AlertNotice, AlertSilence, AlertStatus
+from mill_common.models import Alert, AlertGroup, AlertLevel, AlertNotice, AlertSilence, AlertStatus
 from mill_common.runs.ledger import now as db_time
 from mill_common.settings import Settings
 from mill_watchdog.routes import Route
@@ -86,17 +86,20 @@ class _Telling:
 
     def flush(self, group: AlertGroup, firing: Sequence[Alert]) -> AlertNotice | None:
         """The notice that a group needs now, if it needs one; its row remembers what was told."""
-        told = set(group.told)
+        told = _read(group.told)
         open_ids = {str(alert.id) for alert in firing}
         unseen = [alert for alert in firing if alert.acknowledged_at is None]
-        resolved, still = _since(self.session, told - open_ids)
+        resolved, still = _since(self.session, told.keys() - open_ids)
         over = [alert for alert in resolved if self.routes[group.route].resolved and not self._is_silenced(alert)]
         group.flush_at = self.now + timedelta(seconds=self.settings.alert_group_interval_s)
-        if any(str(alert.id) not in told for alert in unseen) or over or (unseen and self._is_due_again(group)):
-            group.told = sorted(open_ids | still)
+        if any(_is_news(alert, told) for alert in unseen) or over or (unseen and self._is_due_again(group)):
+            worst = {
+                str(alert.id): max(alert.level, told.get(str(alert.id), alert.level), key=_rank) for alert in firing
+            }
+            group.told = _written({**{name: told[name] for name in still}, **worst})
             group.sent_at = self.now
             return _notice(group, firing, over)
-        group.told = sorted(told & open_ids | still)
+        group.told = _written({name: level for name, level in told.items() if name in open_ids | still})
         if not (firing or group.told):
             self.session.delete(group)
         return None
@@ -109,6 +112,26 @@ class _Telling:
         return any(matches(matchers, facts) for matchers in self.silences)
 
 
+def _read(told: Sequence[str]) -> dict[str, AlertLevel]:
+    """The worst level that was told of each alert, by its id."""
+    each = (entry.partition(" ") for entry in told)
+    return {name: AlertLevel(level or AlertLevel.CRITICAL) for name, _, level in each}
+
+
+def _written(told: Mapping[str, AlertLevel]) -> list[str]:
+    return sorted(f"{name} {level}" for name, level in told.items())
+
+
+def _is_news(alert: Alert, told: Mapping[str, AlertLevel]) -> bool:
+    """Whether an alert was not told of yet, or is worse than it ever was when it was."""
+    before = told.get(str(alert.id))
+    return before is None or alert.level.rank > before.rank
+
+
+def _rank(level: AlertLevel) -> int:
+    return level.rank
+
+
 def _since(session: Session, gone: set[str]) -> tuple[list[Alert], set[str]]:
     """Of alerts that are not told of any more: those that were resolved, and the ids of those that are only muted."""
     rows = session.scalars(select(Alert).where(col(Alert.id).in_([UUID(each) for each in gone]))).all() if gone else []
@@ -117,7 +140,7 @@ def _since(session: Session, gone: set[str]) -> tuple[list[Alert], set[str]]:
 
 
 def _notice(group: AlertGroup, firing: Sequence[Alert], resolved: Sequence[Alert]) -> AlertNotice:
-    worst = max((alert.level for alert in firing or resolved), key=lambda level: level.rank)
+    worst = max((alert.level for alert in firing or resolved), key=_rank)
     return AlertNotice(
         route=group.route,
         key=group.key,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from mill_common.alerts.finding import Finding, fingerprint
@@ -93,12 +94,17 @@ def prune(session: Session, *, keep: int) -> int:
     return len(gone)
 
 
-def failing_routes(session: Session, *, attempts: int) -> dict[str, int]:
-    """How many notices each route has not taken, after so many attempts; by its name."""
-    stuck = select(col(AlertNotice.route)).where(
-        col(AlertNotice.status) == NoticeStatus.WAITING, col(AlertNotice.attempts) >= attempts
+def failing_routes(session: Session, *, attempts: int, within_s: float) -> dict[str, int]:
+    """How many notices of the last `within_s` seconds each route has not taken, by its name.
+
+    Those that were tried so often, and those that were given up unless the route has taken another one since.
+    """
+    later = aliased(AlertNotice)
+    taken = select(col(later.id)).where(
+        col(later.route) == col(AlertNotice.route), col(later.sent_at) >= col(AlertNotice.created_at)
     )
-    counts: dict[str, int] = {}
-    for route in session.scalars(stuck):
-        counts[route] = counts.get(route, 0) + 1
-    return counts
+    waits = (col(AlertNotice.status) == NoticeStatus.WAITING) & (col(AlertNotice.attempts) >= attempts)
+    given_up = (col(AlertNotice.status) == NoticeStatus.FAILED) & ~taken.exists()
+    lately = col(AlertNotice.created_at) > db_now(-within_s)
+    found = select(col(AlertNotice.route), func.count()).where(lately, waits | given_up)
+    return {route: count for route, count in session.execute(found.group_by(col(AlertNotice.route)))}  # noqa: C416

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
@@ -12,6 +9,7 @@ from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.depths import queue_depths
 from mill_common.health.report import Finding, Status, worst
+from mill_common.intervals import seconds_between
 from mill_common.models import Attempt, Outcome, Task
 from mill_common.queue.predicates import running
 from mill_common.settings import Settings
@@ -76,19 +74,13 @@ def pipeline_finding(database: Database, settings: Settings) -> Finding:
 def _last_hour(session: Session) -> tuple[int, int, float]:
     """How many attempts that began within the hour have ended, how many of them badly, and their mean length."""
     lately = (col(Attempt.started_at) > db_now(-HOUR_S)) & col(Attempt.ended_at).is_not(None)
-    counted = select(col(Attempt.outcome), func.count(), _mean_length(session)).where(lately)
+    mean = func.avg(seconds_between(col(Attempt.started_at), col(Attempt.ended_at)))
+    counted = select(col(Attempt.outcome), func.count(), mean).where(lately)
     rows = session.execute(counted.group_by(col(Attempt.outcome))).all()
     ended = sum(count for _, count, _ in rows)
     bad = sum(count for outcome, count, _ in rows if outcome in _BAD)
     total_s = sum(count * float(mean or 0.0) for _, count, mean in rows)
     return ended, bad, total_s / ended if ended else 0.0
-
-
-def _mean_length(session: Session) -> Any:
-    began, ended = col(Attempt.started_at), col(Attempt.ended_at)
-    if session.get_bind().dialect.name == "sqlite":
-        return func.avg((func.julianday(ended) - func.julianday(began)) * timedelta(days=1).total_seconds())
-    return func.extract("epoch", func.avg(ended - began))
 
 
 def _stuck(session: Session, silent_s: float) -> int:

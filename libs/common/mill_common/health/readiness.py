@@ -23,7 +23,8 @@ class Readiness:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._lock = threading.Lock()
-        self._good_until = 0.0
+        self._looked_at = self._good_until = 0.0
+        self._error: MillError | None = None
 
     def fault(self) -> str | None:
         """What is missing, as a sentence for people; None if nothing is."""
@@ -40,7 +41,20 @@ class Readiness:
         return None
 
     def _check_store(self) -> None:
+        asked = time.monotonic()
         with self._lock:
-            if time.monotonic() >= self._good_until:
-                self._resources.store.check()
-                self._good_until = time.monotonic() + STORE_CHECK_S
+            # Who waited while another looked is told what that found: one that hangs would else be asked in turn.
+            if asked >= max(self._good_until, self._looked_at):
+                self._look()
+            if self._error is not None:
+                raise self._error
+
+    def _look(self) -> None:
+        try:
+            self._resources.store.check()
+        except MillError as error:
+            self._error = error
+        else:
+            self._error = None
+            self._good_until = time.monotonic() + STORE_CHECK_S
+        self._looked_at = time.monotonic()

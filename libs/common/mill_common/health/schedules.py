@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.health.report import Finding, Status
+from mill_common.runs import late_schedules
 from mill_common.runs.models import RunStatus, Schedule, ScheduledRun
 
 LATE_S = 300.0
@@ -20,7 +19,8 @@ DAY_S = 86_400.0
 def schedules_finding(database: Database) -> Finding:
     """What is due and not done, and what failed within a day."""
     with database.read() as session:
-        late, count = _late(session)
+        late = late_schedules(session, late_s=LATE_S)
+        count = session.scalar(select(func.count()).select_from(Schedule)) or 0
         failed = _failed(session)
     details = {"schedules": count, "late_seconds": late, "failed_last_24_hours": failed}
     if not count:
@@ -34,17 +34,6 @@ def schedules_finding(database: Database) -> Finding:
     if failed:
         return Finding(status=Status.WARNING, message=f"failed within a day: {', '.join(failed)}", details=details)
     return Finding(status=Status.HEALTHY, message="every schedule is kept", details=details)
-
-
-def _late(session: Session) -> tuple[dict[str, float], int]:
-    """Seconds by which schedules are late. One whose turn waits for another's run is not."""
-    rows = session.execute(select(col(Schedule.name), col(Schedule.next_at), db_now())).all()
-    ahead = {name: (now - next_at) / timedelta(seconds=1) for name, next_at, now in rows}
-    at_work = select(func.count()).select_from(ScheduledRun).where(col(ScheduledRun.status) == RunStatus.RUNNING)
-    held = (col(ScheduledRun.lease_until) > db_now()) & (col(ScheduledRun.started_at) > db_now(-DAY_S))
-    if session.scalar(at_work.where(held)):
-        return {}, len(rows)
-    return {name: round(seconds, 1) for name, seconds in ahead.items() if seconds > LATE_S}, len(rows)
 
 
 def _failed(session: Session) -> dict[str, int]:

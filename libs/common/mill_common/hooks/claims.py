@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, bindparam, select, update
+from sqlalchemy import CTE, ColumnElement, SQLColumnExpression, bindparam, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
@@ -45,20 +45,16 @@ def due_endpoints(session: Session) -> list[UUID]:
     is_due = select(col(WebhookDelivery.id)).where(
         _of(every.c.endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now()
     )
-    left_alone = select(col(WebhookEndpoint.id)).where(
-        col(WebhookEndpoint.id) == every.c.endpoint_id, col(WebhookEndpoint.not_before) > db_now()
-    )
-    found = select(every.c.endpoint_id).where(every.c.endpoint_id.is_not(None), is_due.exists(), ~left_alone.exists())
+    asked = every.c.endpoint_id.is_not(None)
+    found = select(every.c.endpoint_id).where(asked, is_due.exists(), _may_be_told(every.c.endpoint_id))
     return list(session.scalars(found).all())
 
 
-def failing_endpoints(session: Session, before: datetime, *, limit: int) -> list[WebhookEndpoint]:
-    """Enabled endpoints with something to be told that have failed since `before`, the longest failing first."""
-    sent = select(col(WebhookDelivery.endpoint_id)).where(_sending())
-    told = select(_waiting().c.endpoint_id).union(sent).subquery("told")
-    failing = col(WebhookEndpoint.enabled) & (col(WebhookEndpoint.failing_since) < before)
-    found = select(WebhookEndpoint).join(told, told.c.endpoint_id == col(WebhookEndpoint.id)).where(failing)
-    return list(session.scalars(found.order_by(col(WebhookEndpoint.failing_since)).limit(limit)).all())
+def is_owed() -> ColumnElement[bool]:
+    """Whether something waits for an endpoint or is on its way. A condition for a statement that reads its row."""
+    waiting = select(col(WebhookDelivery.id)).where(_of(col(WebhookEndpoint.id)), _pending())
+    sending = select(col(WebhookDelivery.endpoint_id)).where(_sending())
+    return waiting.correlate(WebhookEndpoint).exists() | col(WebhookEndpoint.id).in_(sending)
 
 
 def claim_deliveries(
@@ -107,7 +103,7 @@ def _take(session: Session, endpoint_id: UUID, count: int, worker: str, lease_s:
     # In a WITH: PostgreSQL may do a subquery several times over, and then its LIMIT is none.
     due = (
         select(col(WebhookDelivery.id))
-        .where(_of(endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now())
+        .where(_of(endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now(), _may_be_told(endpoint_id))
         .order_by(col(WebhookDelivery.next_at), col(WebhookDelivery.id))
         .limit(count)
         .with_for_update(skip_locked=True)
@@ -158,8 +154,14 @@ def _following(endpoint_id: Any) -> Any:
     return waiting.order_by(col(WebhookDelivery.endpoint_id)).limit(1).scalar_subquery()
 
 
-def _of(endpoint_id: UUID | ColumnElement[UUID]) -> ColumnElement[bool]:
+def _of(endpoint_id: UUID | SQLColumnExpression[UUID]) -> ColumnElement[bool]:
     return col(WebhookDelivery.endpoint_id) == endpoint_id
+
+
+def _may_be_told(endpoint_id: UUID | SQLColumnExpression[UUID]) -> ColumnElement[bool]:
+    """Whether an endpoint has not asked to be left alone."""
+    asked = (col(WebhookEndpoint.id) == endpoint_id) & (col(WebhookEndpoint.not_before) > db_now())
+    return ~select(col(WebhookEndpoint.id)).where(asked).exists()
 
 
 def _pending() -> ColumnElement[bool]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
+from mill_common.hooks.claims import is_owed
+from mill_common.hooks.schedule import FAILED_AGAIN_S, FAILING_S, FORGIVEN_S, SAID_ONCE
 from mill_common.hooks.secrets import new_secret
+from mill_common.intervals import seconds_between
 from mill_common.models import WebhookDelivery, WebhookEndpoint
 from mill_common.models.webhooks import DeliveryStatus, DisabledReason, WebhookEvent
 
 RECOVERED_MAX = 10_000  # deliveries at a time
+DISABLED_MAX = 100  # endpoints at a time
+_FAILING = DisabledReason.FAILING
 
 
 def disable(session: Session, endpoint_id: UUID, reason: DisabledReason) -> bool:
@@ -30,7 +35,7 @@ def disable(session: Session, endpoint_id: UUID, reason: DisabledReason) -> bool
     if disabled is None:
         return False
     give_up_waiting(session, endpoint_id)
-    if reason is DisabledReason.FAILING:
+    if reason is _FAILING:
         notice = {"endpoint_id": str(endpoint_id), "reason": reason.value}
         session.add(WebhookDelivery(endpoint_id=endpoint_id, event=WebhookEvent.DISABLED, data=notice))
     return True
@@ -49,23 +54,48 @@ def give_up_waiting(session: Session, endpoint_id: UUID) -> None:
 
 def enable(session: Session, endpoint_id: UUID) -> None:
     """Send to an endpoint again, from now on. What it missed is sent if somebody asks for it."""
-    fresh = {"disabled_at": None, "disabled_reason": None, "failing_since": None, "not_before": None}
+    fresh = {"disabled_at": None, "disabled_reason": None, "failing_since": None, "failed_at": None, "not_before": None}
     this = (col(WebhookEndpoint.id) == endpoint_id) & ~col(WebhookEndpoint.enabled)
     session.execute(update(WebhookEndpoint).where(this).values(enabled=True, updated_at=db_now(), **fresh))
 
 
+def disable_failing(session: Session) -> list[UUID]:
+    """Disable endpoints that have failed for five days, whether or not anything waits for them. Returns which.
+
+    `DISABLED_MAX` at a time. A failure of that long ago that no other followed is forgotten.
+    """
+    long_ago = col(WebhookEndpoint.enabled) & (col(WebhookEndpoint.failing_since) < db_now(-FAILING_S))
+    # While no watchdog was there to send, nobody failed.
+    tried = or_(col(WebhookEndpoint.failed_at) > db_now(-FORGIVEN_S), ~is_owed())
+    found = (
+        select(col(WebhookEndpoint.id))
+        .where(long_ago, _failed_for(FAILED_AGAIN_S), tried)
+        .order_by(col(WebhookEndpoint.failing_since))
+        .limit(DISABLED_MAX)
+        .with_for_update(skip_locked=True)
+    )
+    disabled = [endpoint_id for endpoint_id in session.scalars(found).all() if disable(session, endpoint_id, _FAILING)]
+    passed = update(WebhookEndpoint).where(long_ago, ~_failed_for(FAILED_AGAIN_S))
+    session.execute(passed.values(failing_since=None, failed_at=None))
+    return disabled
+
+
+def failing_endpoints(session: Session, *, for_s: float, limit: int) -> list[WebhookEndpoint]:
+    """Enabled endpoints that have failed for `for_s` seconds, the longest failing first.
+
+    One that failed once counts while something waits for it, because that is tried again.
+    """
+    since = col(WebhookEndpoint.enabled) & (col(WebhookEndpoint.failing_since) < db_now(-for_s))
+    found = select(WebhookEndpoint).where(since, or_(_failed_for(for_s), is_owed()))
+    return list(session.scalars(found.order_by(col(WebhookEndpoint.failing_since)).limit(limit)).all())
+
+
 def lately_disabled(session: Session, since: datetime, *, limit: int) -> list[WebhookEndpoint]:
     """Endpoints that were disabled after `since` because they failed or are gone, the latest first."""
-    # Whatever disables an endpoint ends a delivery, and those have an index to go by.
-    ended = col(WebhookDelivery.ended_at) >= since
-    given_up = select(col(WebhookDelivery.endpoint_id)).where(
-        ended, col(WebhookDelivery.status) == DeliveryStatus.FAILED
-    )
     found = select(WebhookEndpoint).where(
-        col(WebhookEndpoint.id).in_(given_up),
         ~col(WebhookEndpoint.enabled),
         col(WebhookEndpoint.disabled_at) >= since,
-        col(WebhookEndpoint.disabled_reason).in_((DisabledReason.FAILING, DisabledReason.GONE)),
+        col(WebhookEndpoint.disabled_reason).in_((_FAILING, DisabledReason.GONE)),
     )
     return list(session.scalars(found.order_by(col(WebhookEndpoint.disabled_at).desc()).limit(limit)).all())
 
@@ -95,13 +125,17 @@ def redeliver(session: Session, delivery_id: UUID) -> bool:
 
 
 def recover(session: Session, endpoint_id: UUID, since: datetime) -> int:
-    """Send again what an endpoint has missed since then. Returns how many: `RECOVERED_MAX` at most, the oldest."""
+    """Send again what an endpoint has missed since then. Returns how many: `RECOVERED_MAX` at most, the oldest.
+
+    Not reports of progress: they are worth nothing afterwards.
+    """
     missed = (
         select(col(WebhookDelivery.id))
         .where(
             col(WebhookDelivery.endpoint_id) == endpoint_id,
             col(WebhookDelivery.created_at) >= since,
             col(WebhookDelivery.status) == DeliveryStatus.FAILED,
+            col(WebhookDelivery.event).not_in(SAID_ONCE),
         )
         .order_by(col(WebhookDelivery.created_at), col(WebhookDelivery.id))
         .limit(RECOVERED_MAX)
@@ -111,6 +145,12 @@ def recover(session: Session, endpoint_id: UUID, since: datetime) -> int:
     )
     rows = session.execute(again.values(**_AGAIN, next_at=db_now()).returning(col(WebhookDelivery.id)))
     return len(rows.all())
+
+
+def _failed_for(seconds: float) -> ColumnElement[bool]:
+    """Whether so long lies between an endpoint's first failure and its last."""
+    first, last = col(WebhookEndpoint.failing_since), col(WebhookEndpoint.failed_at)
+    return func.coalesce(seconds_between(first, last), 0.0) >= seconds
 
 
 _AGAIN = {"status": DeliveryStatus.PENDING, "attempts": 0, "ended_at": None}

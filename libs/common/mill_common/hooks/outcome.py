@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import case, func, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
 from mill_common.errors import LeaseLost
 from mill_common.hooks.claims import DeliveryClaim, held
 from mill_common.hooks.endpoints import disable, give_up_waiting
-from mill_common.hooks.schedule import FAILING_S, delay_s
+from mill_common.hooks.schedule import FORGIVEN_S, SAID_ONCE, delay_s
 from mill_common.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from mill_common.models.webhooks import DeliveryStatus, DisabledReason, WebhookEvent
+from mill_common.models.webhooks import DeliveryStatus, DisabledReason
 
 ERROR_LENGTH = 500
 GONE = 410
-# A later report says more than one that failed, and a last word is said once.
-_SAID_ONCE = frozenset({WebhookEvent.JOB_PROGRESS, WebhookEvent.DISABLED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +37,8 @@ class Answer:
         return self.status is not None and 200 <= self.status < 300
 
 
-def record(session: Session, claim: DeliveryClaim, answer: Answer) -> DisabledReason | None:
-    """Write down what came of a claim. Returns why its endpoint is disabled now, if this was what disabled it.
+def record(session: Session, claim: DeliveryClaim, answer: Answer) -> bool:
+    """Write down what came of a claim. Returns whether that disabled its endpoint.
 
     Raises:
         LeaseLost: Another watchdog has the delivery by now; nothing was written.
@@ -48,9 +46,9 @@ def record(session: Session, claim: DeliveryClaim, answer: Answer) -> DisabledRe
     if answer.is_success:
         _end(session, claim, answer, DeliveryStatus.DELIVERED)
         _note_success(session, claim)
-        return None
+        return False
     attempts = claim.attempts + 1
-    wait_s = None if claim.event in _SAID_ONCE or answer.status == GONE else delay_s(attempts)
+    wait_s = None if claim.event in SAID_ONCE or answer.status == GONE else delay_s(attempts)
     if wait_s is None:
         _end(session, claim, answer, DeliveryStatus.FAILED)
     else:
@@ -97,21 +95,19 @@ def _release(session: Session, claim: DeliveryClaim, **values: Any) -> None:
 
 def _note_success(session: Session, claim: DeliveryClaim) -> None:
     recovered = (col(WebhookEndpoint.id) == claim.endpoint_id) & col(WebhookEndpoint.failing_since).is_not(None)
-    session.execute(update(WebhookEndpoint).where(recovered).values(failing_since=None))
+    session.execute(update(WebhookEndpoint).where(recovered).values(failing_since=None, failed_at=None))
 
 
-def _note_failure(session: Session, claim: DeliveryClaim, answer: Answer) -> DisabledReason | None:
-    since = func.coalesce(WebhookEndpoint.failing_since, db_now())
-    values: dict[str, Any] = {"failing_since": since}
+def _note_failure(session: Session, claim: DeliveryClaim, answer: Answer) -> bool:
+    lately = col(WebhookEndpoint.failed_at) > db_now(-FORGIVEN_S)
+    since = case((lately, func.coalesce(WebhookEndpoint.failing_since, db_now())), else_=db_now())
+    values: dict[str, Any] = {"failing_since": since, "failed_at": db_now()}
     if answer.retry_after_s:
         values["not_before"] = db_now(answer.retry_after_s)
     this = col(WebhookEndpoint.id) == claim.endpoint_id
-    session.execute(update(WebhookEndpoint).where(this).values(**values))
-    failing = case((col(WebhookEndpoint.failing_since) < db_now(-FAILING_S), literal(1)), else_=literal(0))
-    enabled, too_long = session.execute(select(col(WebhookEndpoint.enabled), failing).where(this)).one()
-    reason = DisabledReason.GONE if answer.status == GONE else DisabledReason.FAILING if too_long else None
-    if reason is not None and disable(session, claim.endpoint_id, reason):
-        return reason
+    noted = update(WebhookEndpoint).where(this).values(**values)
+    enabled = session.scalar(noted.returning(col(WebhookEndpoint.enabled)))
     if not enabled:  # it was disabled while this was under way
         give_up_waiting(session, claim.endpoint_id)
-    return None
+        return False
+    return answer.status == GONE and disable(session, claim.endpoint_id, DisabledReason.GONE)

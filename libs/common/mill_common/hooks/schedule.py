@@ -6,12 +6,18 @@ import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from mill_common.models.webhooks import WebhookEvent
+
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 # After each failure but the last. Source: Standard Webhooks, "Deliverability and reliability".
 DELAYS_S = (5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
 ATTEMPTS_MAX = len(DELAYS_S) + 1  # the first is made at once
 RETRY_AFTER_MAX_S = DAY
+# A later report says more than one that failed, and a last word is said once.
+SAID_ONCE = frozenset({WebhookEvent.JOB_PROGRESS, WebhookEvent.DISABLED})
 FAILING_S = 5 * DAY  # an endpoint that fails for longer is disabled
+FAILED_AGAIN_S = 12 * HOUR  # between its first failure and its last: fewer are a passing trouble
+FORGIVEN_S = 2 * DAY  # without a failure, longer than any delay: what failed before is another story
 _JITTER = 0.1  # of a delay, either way
 
 

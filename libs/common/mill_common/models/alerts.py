@@ -102,7 +102,9 @@ class AlertGroup(SQLModel, table=True):
 
     route: str = Field(primary_key=True, max_length=64)
     key: str = Field(primary_key=True, max_length=255)
-    told: list[str] = Field(sa_type=JSON, default_factory=list)  # ids of the alerts in the last notice that still hold
+    told: list[str] = Field(
+        sa_type=JSON, default_factory=list
+    )  # "id level" of the alerts in the last notice that still hold
     flush_at: datetime = time_column()  # no notice before
     sent_at: datetime | None = time_column()
 

@@ -52,11 +52,23 @@ class DeliveryStatus(StrEnum):
     SUPERSEDED = "superseded"  # a report of progress that a later event made worthless
 
 
+_DISABLED = sa.text("disabled_at IS NOT NULL")
+
+
 class WebhookEndpoint(SQLModel, table=True):
     """A URL that is told of an owner's jobs, or of the one in `job_id`."""
 
     __tablename__ = "webhook_endpoint"
-    __table_args__ = (sa.Index("ix_webhook_endpoint_owner_job", "owner_id", "job_id"),)
+    __table_args__ = (
+        sa.Index("ix_webhook_endpoint_owner_job", "owner_id", "job_id"),
+        sa.Index(
+            "ix_webhook_endpoint_failing",
+            "failing_since",
+            postgresql_where=sa.text("enabled AND failing_since IS NOT NULL"),
+            sqlite_where=sa.text("enabled = 1 AND failing_since IS NOT NULL"),
+        ),
+        sa.Index("ix_webhook_endpoint_disabled", "disabled_at", postgresql_where=_DISABLED, sqlite_where=_DISABLED),
+    )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     owner_id: str = Field(foreign_key="owner.id", max_length=64)
@@ -73,6 +85,7 @@ class WebhookEndpoint(SQLModel, table=True):
     disabled_at: datetime | None = time_column()
     disabled_reason: DisabledReason | None = Field(default=None, sa_type=by_value(DisabledReason))
     failing_since: datetime | None = time_column()  # the first failure that no success has followed
+    failed_at: datetime | None = time_column()  # and the last
     not_before: datetime | None = time_column()  # it asked to be left alone until then
     created_at: datetime = time_column(now=True)
     updated_at: datetime = time_column(now=True)

@@ -11,11 +11,13 @@ from sqlalchemy import delete, func, select
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
+from mill_common.intervals import seconds_between
 from mill_common.runs.ledger import now
 from mill_common.runs.models import RunStatus, Schedule, ScheduledRun
 
 HISTORY = 20
 HISTORY_MAX = 100
+_TURN_MAX_S = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,24 @@ def run_summary(session: Session) -> dict[str, ScheduleView]:
     }
     schedules = {row.name: row for row in session.scalars(select(Schedule))}
     return {name: _schedule(name, schedules.get(name), latest.get(name)) for name in sorted({*schedules, *latest})}
+
+
+def late_schedules(session: Session, *, late_s: float) -> dict[str, float]:
+    """The schedules that are overdue by more than `late_s` seconds, with by how many.
+
+    Not those that are paused, and none while a run is at work: they wait for their turn, for a day at most.
+    """
+    at_work = select(col(ScheduledRun.id)).where(
+        col(ScheduledRun.status) == RunStatus.RUNNING,
+        col(ScheduledRun.lease_until) > db_now(),
+        col(ScheduledRun.started_at) > db_now(-_TURN_MAX_S),
+    )
+    if session.scalar(at_work.limit(1)) is not None:
+        return {}
+    late = (col(Schedule.next_at) < db_now(-late_s)) & col(Schedule.paused_at).is_(None)
+    by_s = seconds_between(col(Schedule.next_at), db_now())
+    found = select(col(Schedule.name), by_s).where(late).order_by(col(Schedule.name))
+    return {name: round(seconds, 1) for name, seconds in session.execute(found)}
 
 
 def one_run(session: Session, run_id: UUID) -> RunView | None:

@@ -11,40 +11,40 @@ from sqlmodel import col
 from mill_common.alerts import Finding, Rule, View
 from mill_common.alerts.ledger import failing_routes
 from mill_common.models import AlertLevel
-from mill_common.runs import RunStatus, Schedule, ScheduledRun
+from mill_common.runs import RunStatus, Schedule, ScheduledRun, late_schedules
 
 TRIES = 3  # a notice that was not taken so often
 
 
 class ScheduleMissed(Rule):
-    """A schedule's time came and nothing was done, or what was begun then does not end."""
+    """A schedule's time came and nothing was done, or what is at work does not end. Not one that is paused."""
 
     type = "schedule_missed"
 
     def find(self, view: View) -> Iterator[Finding]:
         """One for each schedule."""
         limit = view.settings.alert_schedule_late_s
-        late = select(Schedule).where(col(Schedule.next_at) < view.now - timedelta(seconds=limit))
-        for schedule in view.session.scalars(late):
-            seconds = (view.now - schedule.next_at).total_seconds()
+        for name, seconds in late_schedules(view.session, late_s=limit).items():
+            due = view.now - timedelta(seconds=seconds)
             yield Finding(
                 level=AlertLevel.ERROR,
-                title=f"Schedule missed: {schedule.name}",
-                message=f"{schedule.name} was due at {schedule.next_at:%Y-%m-%d %H:%M} UTC and has not been done.",
-                labels={"schedule": schedule.name},
+                title=f"Schedule missed: {name}",
+                message=f"{name} was due at {due:%Y-%m-%d %H:%M} UTC and has not been done.",
+                labels={"schedule": name},
                 details={"late_seconds": round(seconds), "threshold_seconds": limit},
             )
 
 
 class ScheduleFailed(Rule):
-    """The last run of a schedule failed."""
+    """The last run of a schedule that ended failed."""
 
     type = "schedule_failed"
 
     def find(self, view: View) -> Iterator[Finding]:
         """One for each schedule, until a run of it completes."""
         for name in view.session.scalars(select(col(Schedule.name)).order_by(col(Schedule.name))):
-            runs = select(ScheduledRun).where(col(ScheduledRun.schedule) == name)
+            ended = col(ScheduledRun.status) != RunStatus.RUNNING
+            runs = select(ScheduledRun).where(col(ScheduledRun.schedule) == name, ended)
             last = view.session.scalars(runs.order_by(col(ScheduledRun.fire_at).desc()).limit(1)).first()
             if last is not None and last.status is RunStatus.FAILED:
                 yield Finding(
@@ -63,11 +63,12 @@ class NoticesFailing(Rule):
 
     def find(self, view: View) -> Iterator[Finding]:
         """One for each route."""
-        for route, count in failing_routes(view.session, attempts=TRIES).items():
+        within_s = 2 * view.settings.alert_repeat_s  # something new is tried by then
+        for route, count in failing_routes(view.session, attempts=TRIES, within_s=within_s).items():
             yield Finding(
                 level=AlertLevel.ERROR,
                 title=f"Notices not taken: {route}",
-                message=f"{route} did not take {count} of its notices; they are tried again.",
+                message=f"{route} did not take {count} of its notices: see the list of notices.",
                 labels={"route": route},
                 details={"count": count},
             )

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from mill_common.alerts import Finding, Rule, View
-from mill_common.hooks.claims import failing_endpoints
-from mill_common.hooks.endpoints import lately_disabled
+from mill_common.hooks.endpoints import failing_endpoints, lately_disabled
 from mill_common.models import AlertLevel, WebhookEndpoint
 from mill_watchdog.rules.processing import AT_MOST
 
 
 class WebhookEndpointFailing(Rule):
-    """An endpoint fails for long while something waits for it, or was disabled lately because it failed or is gone.
+    """An endpoint fails for long, or was disabled lately because it failed or is gone.
 
     URLs stay unsaid: those of chats hold their secret.
     """
@@ -24,9 +23,7 @@ class WebhookEndpointFailing(Rule):
     def find(self, view: View) -> Iterator[Finding]:
         """One for each endpoint of a key, and one for all the URLs of an owner's single jobs."""
         now, settings = view.now, view.settings
-        failing = failing_endpoints(
-            view.session, now - timedelta(seconds=settings.alert_webhook_failing_s), limit=AT_MOST
-        )
+        failing = failing_endpoints(view.session, for_s=settings.alert_webhook_failing_s, limit=AT_MOST)
         disabled = lately_disabled(view.session, now - timedelta(seconds=settings.alert_window_s), limit=AT_MOST)
         together: dict[tuple[str, str], list[WebhookEndpoint]] = defaultdict(list)
         for endpoint in (*disabled, *failing):

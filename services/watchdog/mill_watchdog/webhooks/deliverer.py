@@ -16,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mill_common.errors import LeaseLost, MillError, ShuttingDown
 from mill_common.hooks.claims import DeliveryClaim, claim_deliveries, due_endpoints, lapse
+from mill_common.hooks.endpoints import disable_failing
 from mill_common.hooks.outcome import Answer, drop, hand_back, record
 from mill_common.metrics.instruments import WEBHOOK_SECONDS
+from mill_common.models.webhooks import DisabledReason
 from mill_common.resources import Resources
 from mill_common.tracing import done_for
 from mill_common.worker.runner import worker_name
@@ -124,6 +126,9 @@ class Deliverer:
         if lost := self._database.run(lapse):
             log.warning("webhook_deliveries_taken_back", count=lost)
             self._scan_at = 0.0
+        for endpoint_id in self._database.run(disable_failing):
+            _tell_disabled(endpoint_id, DisabledReason.FAILING)
+            self._scan_at = 0.0
 
     def _send(self, claim: DeliveryClaim) -> None:
         try:
@@ -152,10 +157,10 @@ class Deliverer:
             return
         with self._lock:
             self._lanes.learn(claim.endpoint_id, took_s=answer.duration_s, succeeded=answer.is_success)
-        reason = self._database.run(partial(record, claim=claim, answer=answer))
+        disabled = self._database.run(partial(record, claim=claim, answer=answer))
         _tell(claim, answer)
-        if reason is not None:
-            log.warning("webhook_disabled", endpoint=str(claim.endpoint_id), reason=reason.value)
+        if disabled:
+            _tell_disabled(claim.endpoint_id, DisabledReason.GONE)
 
     def _traced(self, claim: DeliveryClaim) -> Answer:
         with done_for(self._database, claim.job_id, op="webhook.deliver", name=f"webhook {claim.event}") as transaction:
@@ -189,6 +194,10 @@ class Deliverer:
                 self._stopping.wait(self._settings.webhook_poll_s)
             if not self._stopping.is_set():
                 self._news.wait(max(0.0, min(self._scan_at, self._lapse_at) - time.monotonic()))
+
+
+def _tell_disabled(endpoint_id: UUID, reason: DisabledReason) -> None:
+    log.warning("webhook_disabled", endpoint=str(endpoint_id), reason=reason.value)
 
 
 def _tell(claim: DeliveryClaim, answer: Answer) -> None:

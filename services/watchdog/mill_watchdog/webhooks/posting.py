@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httpx
+import sentry_sdk
+import structlog
 
 from mill_common.errors import MillError, ShuttingDown
 from mill_common.hooks.claims import DeliveryClaim
@@ -17,6 +19,8 @@ from mill_common.hooks.secrets import headers
 from mill_common.outgoing import Limits, Outgoing, Resolver, Target, parse_networks, system_resolver
 from mill_common.queue.text import storable_text
 from mill_common.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 HEAD_MAX = 2000  # characters of a head that are kept
 _PATIENT = frozenset({429, 503})  # whose Retry-After is obeyed
@@ -54,6 +58,11 @@ class Poster:
                 error=storable_text(f"{error.code}: {error.message}"),
                 request_head=_request_head(claim, sent),
             )
+        except Exception as error:
+            # Ours, not the receiver's. It counts, or it would be made again for ever.
+            log.exception("webhook_crashed", delivery=str(claim.id), exc_info=error)
+            sentry_sdk.capture_exception(error)
+            return Answer(duration_s=time.monotonic() - begun, error=f"{MillError.code}: {type(error).__name__}")
 
 
 def _answer(response: httpx.Response, duration_s: float, request_head: str) -> Answer:
