@@ -143,9 +143,8 @@ def test_a_busy_or_full_host_is_told_at_the_thresholds(outlook: Outlook, vital: 
 
 
 def test_a_host_is_as_the_latest_word_of_it_says_and_as_full_as_its_fullest_disk(outlook: Outlook) -> None:
-    outlook.sample(disk_percent=99.0, ago_s=60.0, service="transcoder", pid=2)
-    outlook.sample(memory_percent=99.0, ago_s=30.0)
-    outlook.sample(disk_percent=5.0)
+    outlook.sample(disk_percent=99.0, memory_percent=99.0, ago_s=60.0, service="transcoder", pid=2)
+    outlook.sample()
     outlook.look()
     assert outlook.firing() == ["disk"]
     assert outlook.alerts("memory") == []
