@@ -49,6 +49,7 @@ from .stats import (
     UsageRow,
 )
 from .uploads import DirectPart, DirectUpload, Upload
+from .users import User, UserList
 from .webhooks import (
     Delivery,
     DeliveryAttempt,
@@ -131,6 +132,8 @@ __all__ = [
     "Usage",
     "UsageCounts",
     "UsageRow",
+    "User",
+    "UserList",
     "Webhook",
     "WebhookList",
     "WebhookMessage",
