@@ -9,6 +9,7 @@ import httpx
 import pytest
 from api.listening import Event, listen
 from api.running import Gateway, claim, complete, plan, serving, submit
+from api.signing_in import bearing, make_user, sign_in
 from sqlmodel import col, delete
 from waiting import wait_for
 
@@ -255,3 +256,36 @@ def test_a_server_that_stops_ends_its_streams(settings: Settings) -> None:
         stopping.__exit__(None, None, None)
         assert stream.rest() is not None, "it ends as HTTP says, not by a broken connection"
     resources.close()
+
+
+def test_a_revoked_key_hears_no_more_and_others_do(any_gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "PING_S", 3600)  # a stream that stays open says nothing, and the client gives up
+    made = any_gateway.admin.post("/api/v1/keys", json={"name": "leaked", "owner": "ada"}).json()
+    with any_gateway.owner("ada") as ada, any_gateway.client(made["key"]) as leaked:
+        job_id = submit(ada)
+        with listen(leaked, progress_of(job_id)) as lost, listen(ada, progress_of(job_id)) as kept:
+            lost.next("progress")
+            kept.next("progress")
+            assert any_gateway.admin.delete(f"/api/v1/keys/{made['id']}").status_code == 204
+            assert lost.rest() == []
+            ada.post(f"/api/v1/jobs/{job_id}/cancel")
+            assert kept.next("complete").data["status"] == "cancelled"
+
+
+def test_an_ended_session_hears_no_more_and_a_ticket_ends_with_its_user(
+    any_gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PING_S", 3600)
+    user = make_user(any_gateway, "grace", "operator")
+    tokens = sign_in(any_gateway, "grace")
+    with bearing(any_gateway, tokens["access_token"]) as grace, any_gateway.client() as browser:
+        job_id = submit(grace)
+        url = progress_of(job_id)
+        ticket = grace.post(TICKETS, json={"job_id": job_id}).json()["ticket"]
+        with listen(grace, url) as own, listen(browser, f"{url}?ticket={ticket}") as handed_on:
+            own.next("progress")
+            handed_on.next("progress")
+            browser.post("/api/v1/auth/logout", json={"refresh_token": tokens["refresh_token"]})
+            assert own.rest() == []
+            any_gateway.admin.patch(f"/api/v1/admin/users/{user['id']}", json={"disabled": True})
+            assert handed_on.rest() == []

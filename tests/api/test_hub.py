@@ -12,6 +12,7 @@ from api.running import Gateway, claim, submit
 from common.counted import Counted
 from sqlalchemy import event
 
+from mill_api.callers import Caller
 from mill_api.live import Hub, Watcher
 from mill_api.live.state import CompleteEvent, ProgressEvent, State
 from mill_api.live.watcher import BACKLOG
@@ -40,9 +41,14 @@ def state(progress: float, *, stage: str = "encoding", ended: bool = False) -> S
 JOB = uuid4()
 
 
+def somebody(owner: str) -> Caller:
+    """Somebody with a key of that owner's."""
+    return Caller(owner, uuid4(), frozenset({"jobs"}), f"key:{owner}")
+
+
 def test_what_a_slow_client_missed_is_superseded_by_the_latest() -> None:
     async def told() -> list[bytes]:
-        watcher = Watcher("ada", JOB)
+        watcher = Watcher(somebody("ada"), JOB)
         watcher.offer(state(0, stage="probing"), stage=True)
         for percent in range(1, 100):
             watcher.offer(state(percent), stage=percent == 1)
@@ -58,7 +64,7 @@ def test_what_a_slow_client_missed_is_superseded_by_the_latest() -> None:
 
 def test_a_client_that_takes_nothing_is_dropped_before_its_backlog_grows() -> None:
     async def told() -> list[bytes]:
-        watcher = Watcher("ada", None)
+        watcher = Watcher(somebody("ada"), None)
         for _ in range(BACKLOG + 1):
             watcher.offer(state(1, stage="other"), stage=False)
         return [news async for news in watcher.news()]
@@ -83,7 +89,7 @@ def test_a_look_takes_two_statements_however_many_watch(any_gateway: Gateway, wa
     async def look() -> list[bytes]:
         hub = Hub(database)
         with ExitStack() as leaving:
-            joined = [leaving.enter_context(hub.watch(owner, jobs[owner], [])) for owner in owners]
+            joined = [leaving.enter_context(hub.watch(somebody(owner), jobs[owner], [])) for owner in owners]
             assert hub._polling is not None
             hub._polling.cancel()
             for _ in jobs:
@@ -104,7 +110,7 @@ def test_watchers_are_counted_while_they_watch(any_gateway: Gateway) -> None:
 
     async def watch() -> list[float]:
         hub = Hub(any_gateway.resources.database)
-        with hub.watch("ada", JOB, []), hub.watch("ada", None, []):
+        with hub.watch(somebody("ada"), JOB, []), hub.watch(somebody("ada"), None, []):
             both = watching.rise()
         return [both, watching.rise()]
 

@@ -5,6 +5,7 @@ The routes come from the OpenAPI document, so that none can be forgotten.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,6 +31,8 @@ SCOPES: dict[tuple[str, str], str] = {
     for scope in (operation["security"] or [{"": [""]}])[0].popitem()[1]
     if scope in RUNS_THE_MILL
 }
+READS = sorted(route for route in SCOPES if route[0] == "GET")
+ADMINISTRATORS_ONLY = {("GET", "/api/v1/admin/audit"), ("GET", "/api/v1/keys")}
 CHANGES = sorted(route for route in SCOPES if route[0] != "GET")
 
 
@@ -60,17 +63,18 @@ def refusals(scope: str) -> list[str]:
     return ["nobody", "jobs", *([VIEWER] if scope != VIEWER else []), *([OPERATOR] if scope == ADMIN else [])]
 
 
+def url_of(path: str) -> str:
+    """The path with something in each place."""
+    for name in ("queue", "owner", "schedule"):
+        path = path.replace(f"{{{name}}}", "transcode")
+    return re.sub(r"{\w+}", ID, path)
+
+
 @pytest.mark.parametrize("route", sorted(SCOPES), ids=" ".join)
 def test_a_route_of_administrators_refuses_and_the_refusal_is_in_the_log(
     gateway: Gateway, callers: dict[str, Any], route: tuple[str, str]
 ) -> None:
-    method, path = route
-    url = path
-    for name in ("queue", "owner", "schedule"):
-        url = url.replace(f"{{{name}}}", "transcode")
-    url = "".join(
-        ID if part.startswith("{") else part for part in url.replace("{", "\0{").replace("}", "\0").split("\0")
-    )
+    method, url = route[0], url_of(route[1])
     before = {entry["id"] for entry in audit(gateway, outcome="refused")}
     for who in refusals(SCOPES[route]):
         answer = callers[who].request(method, url)
@@ -93,3 +97,12 @@ def test_every_route_below_admin_and_monitoring_is_of_administrators() -> None:
     assert {scope for route, scope in SCOPES.items() if route in CHANGES} <= {OPERATOR, ADMIN}, (
         "a viewer changes nothing"
     )
+
+
+@pytest.mark.parametrize("route", READS, ids=" ".join)
+def test_a_viewer_may_look_at_everything_but_keys_and_the_audit_log(
+    callers: dict[str, Any], route: tuple[str, str]
+) -> None:
+    answer = callers[VIEWER].request(route[0], url_of(route[1]))
+    assert (answer.status_code == 403) == (route in ADMINISTRATORS_ONLY), answer.text
+    assert answer.status_code in (200, 403, 404), answer.text

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from api.running import Gateway, serving, submit
+from api.signing_in import audit
 from waiting import wait_for
 
 from mill_common.metrics import REGISTRY
@@ -18,7 +19,7 @@ from mill_common.resources import open_resources
 from mill_common.samples import Sampler
 from mill_common.settings import Settings
 
-ADMINS = [
+BEHIND = [
     ("GET", "/health/detailed"),
     ("GET", "/api/v1/monitoring/health/detailed"),
     ("GET", "/api/v1/monitoring/metrics/system"),
@@ -28,8 +29,10 @@ ADMINS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), ADMINS)
-def test_only_administrators_see_behind_the_scenes(gateway: Gateway, ada: httpx.Client, method: str, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), BEHIND)
+def test_a_key_for_jobs_sees_nothing_behind_the_scenes(
+    gateway: Gateway, ada: httpx.Client, method: str, path: str
+) -> None:
     with gateway.client() as nobody:
         assert nobody.request(method, path).status_code == 401
     assert ada.request(method, path, json={"level": None}).status_code == 403
@@ -126,6 +129,8 @@ def test_every_process_follows_the_chosen_log_level(any_gateway: Gateway) -> Non
                 assert admin.get("/api/v1/admin/log-level").json() == {"level": level}
             admin.put("/api/v1/admin/log-level", json={"level": None})
             wait_for(partial(_has_level, "INFO"))
+        latest = audit(any_gateway, action="set_log_level")[0]
+        assert (latest["before"], latest["after"]) == ({"level": "DEBUG"}, {"level": None})
     finally:
         root.setLevel(before)
         for name in ("dramatiq", "urllib3", "httpx", "httpcore", "alembic", "faster_whisper", "uvicorn.access"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,13 +16,13 @@ import pytest
 from api.running import Gateway, serving, submit
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import select
+from sqlmodel import col, func, select
 from waiting import wait_for
 
 from mill_api.usage.histogram import bucket_of, percentile_ms
 from mill_api.usage.meter import Meter, Tally
 from mill_common.database import Database
-from mill_common.models import Usage
+from mill_common.models import Traffic, Usage
 from mill_common.resources import open_resources
 from mill_common.settings import Settings
 
@@ -74,6 +75,23 @@ def test_requests_are_counted_by_key_route_and_day(any_gateway: Gateway) -> None
         assert listed["day"] == datetime.now(UTC).date().isoformat()
         mine = rows_of(ada, key_id=looked["key_id"])
         assert "GET /api/v1/jobs" not in mine and "GET /api/v1/jobs/{job_id}" in mine
+
+
+def test_requests_of_all_keys_are_counted_by_the_minute_for_those_who_watch(any_gateway: Gateway) -> None:
+    with any_gateway.owner("ada") as ada, any_gateway.owner("bob") as bob:
+        for client in (ada, bob):
+            assert client.get(f"/api/v1/jobs/{uuid4()}").status_code == 404
+            client.get("/api/v1/jobs")
+            counted(client, "GET /api/v1/jobs", 1)
+    with any_gateway.resources.database.read() as session:
+        figures = session.exec(
+            select(Traffic.route, func.sum(Traffic.requests), func.sum(Traffic.errors)).group_by(col(Traffic.route))
+        ).all()
+        minutes = session.exec(select(Traffic.minute)).all()
+    routes = {route: (requests, errors) for route, requests, errors in figures}
+    assert routes["GET /api/v1/jobs/{job_id}"] == (2, 2)
+    assert routes["GET /api/v1/jobs"] == (2, 0)
+    assert all(abs(minute - time.time() / 60) < 5 for minute in minutes)
 
 
 def test_an_owner_sees_their_own_alone(gateway: Gateway, ada: httpx.Client, bob: httpx.Client) -> None:

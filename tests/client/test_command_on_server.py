@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from api.running import Gateway, claim, complete
+from api.running import ADMIN_KEY, Gateway, claim, complete
 from client.conftest import Mill
 from client.processes import MILL, environment, mill
 from client.scripted import ScriptedServer, lines
@@ -198,3 +198,34 @@ def test_a_broken_profile_file_is_told_in_a_line(homes: dict[str, str]) -> None:
     env = {name: text for name, text in environment(**homes).items() if name not in {"MILL_URL", "MILL_API_KEY"}}
     ran = mill("list", env=env)
     assert (ran.returncode, "understood" in ran.stderr, "Traceback" in ran.stderr) == (2, True, False)
+
+
+def test_users_are_added_changed_listed_and_removed(gateway: Gateway, homes: dict[str, str]) -> None:
+    """A8: passwords come from a pipe or are asked for, and stand in no argument."""
+    env = environment(gateway.url, **{**homes, "MILL_API_KEY": ADMIN_KEY})
+
+    def users(*arguments: str, typed: str = "") -> CompletedProcess[str]:
+        return subprocess.run(
+            [MILL, "users", *arguments], env=env, input=typed, capture_output=True, text=True, check=False, timeout=100
+        )
+
+    def signs_in(password: str) -> bool:
+        with gateway.client() as nobody:
+            sent = nobody.post("/api/v1/auth/login", json={"username": "grace", "password": password})
+        return sent.status_code == 200
+
+    assert (
+        "grace may sign in, as operator"
+        in users("add", "grace", "--role", "operator", typed="a long password\n").stderr
+    )
+    assert signs_in("a long password")
+    assert users("add", "grace", typed="a long password\n").returncode == 6
+    (row,) = lines(users("list", "--json").stdout)
+    assert (row["name"], row["role"], row["owner"]) == ("grace", "operator", "grace")
+    assert users("change", "grace", "--role", "viewer", "--password", typed="another password\n").returncode == 0
+    assert (signs_in("a long password"), signs_in("another password")) == (False, True)
+    assert users("change", "grace", "--disable").returncode == 0
+    assert not signs_in("another password")
+    assert users("remove", "grace").returncode == 0
+    assert users("remove", "grace").returncode == 5
+    assert users("list").stdout.count("\n") == 1

@@ -15,7 +15,7 @@ from api.running import Gateway, complete
 from mill_client import AsyncClient, Client, JobStatus, NotFound, Stopped
 from tools.unasync import main as unasync
 
-PARTS = ["jobs", "events", "uploads", "keys", "webhooks", "collections", "monitoring", "admin"]
+PARTS = ["jobs", "events", "uploads", "keys", "users", "webhooks", "collections", "monitoring", "admin"]
 
 
 def test_the_blocking_face_is_made_from_the_async_one(monkeypatch: pytest.MonkeyPatch) -> None:

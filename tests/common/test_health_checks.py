@@ -39,6 +39,8 @@ from mill_common.resources import open_resources
 from mill_common.settings import Settings
 from mill_common.storage import open_store
 from mill_transcoder.tools import ffmpeg_finding, packager_finding
+from mill_transcriber.models import DEMO_MODEL, locate
+from mill_transcriber.tools import model_finding
 
 USUAL = Thresholds()
 HEALTHY = Finding(status=Status.HEALTHY, message="well")
@@ -209,6 +211,17 @@ def test_a_packager_that_does_not_run_is_critical(tmp_path: Path) -> None:
     assert _status(lambda: packager_finding(Settings(data_dir=tmp_path))) is Status.HEALTHY
     broken = Settings(data_dir=tmp_path, packager=Path("/bin/false"))
     assert _status(lambda: packager_finding(broken)) is Status.CRITICAL
+
+
+def test_a_model_that_is_gone_is_critical_until_it_is_back(tmp_path: Path) -> None:
+    shipped = Path(locate(DEMO_MODEL))
+    folder = tmp_path / "model"
+    settings = Settings(data_dir=tmp_path, whisper_model=str(folder))
+    assert _status(lambda: model_finding(settings)) is Status.CRITICAL
+    folder.symlink_to(shipped)
+    assert _status(lambda: model_finding(settings)) is Status.HEALTHY
+    folder.unlink()
+    assert _status(lambda: model_finding(settings)) is Status.CRITICAL
 
 
 def test_a_full_machine_is_judged_by_its_thresholds(tmp_path: Path) -> None:

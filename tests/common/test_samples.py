@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, insert, select
+from sqlmodel import col
 
 from mill_common.database import Database
 from mill_common.models import SystemSample
@@ -59,6 +62,21 @@ def test_samples_wait_for_a_database_that_is_gone(database: Database, tmp_path: 
     sampler.write()
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(SystemSample)) == 4
+
+
+def test_a_sample_that_waited_stands_at_the_databases_time_of_when_it_was_taken(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules go by samples, and a machine's clock may be wrong."""
+    sampler = Sampler(database, Settings(data_dir=tmp_path), "api", lambda: 0)
+    sampler.sample()
+    sampler.sample()
+    later = time.monotonic() + 600.0
+    monkeypatch.setattr("mill_common.samples.sampler.time.monotonic", lambda: later)
+    sampler.write()
+    with database.read() as session:
+        waited, written_at_once = session.scalars(select(SystemSample).order_by(col(SystemSample.taken_at))).all()
+    assert 540.0 < (written_at_once.taken_at - waited.taken_at).total_seconds() < 660.0
 
 
 def test_a_point_is_the_mean_of_its_step_and_each_process_has_its_own(database: Database) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from waiting import WAIT_S, wait_for
 
@@ -79,3 +80,14 @@ def test_a_video_becomes_every_output(client: Client, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "transcript.txt").read_text().split() == SPOKEN
     found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert {"360p.mp4", "720p.mp4", "audio.mp3", "hls/master.m3u8", "thumbnails/poster.jpg"} <= found
+
+
+@pytest.mark.slow
+def test_every_service_says_how_its_host_is(client: Client) -> None:
+    """P6: the rules about hosts and the time series go by the samples of all four."""
+
+    def said() -> set[str]:
+        answer = httpx.get(f"{client.url}/api/v1/monitoring/metrics/system", headers={"X-API-Key": KEY}, timeout=30)
+        return {series["service"] for series in answer.json()["series"]}
+
+    wait_for(lambda: said() == {"api", "transcoder", "transcriber", "watchdog"})

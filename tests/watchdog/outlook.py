@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.desk import Desk
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlmodel import col
 
 from mill_common.alerts import Rule, Surroundings, evaluate, record
 from mill_common.clock import db_now
-from mill_common.models import Alert, AlertNotice, AlertStatus
+from mill_common.ids import uuid7
+from mill_common.models import Alert, AlertNotice, AlertStatus, SystemSample
 from mill_common.resources import Resources
 from mill_common.workers import Worker, WorkerState
 from mill_watchdog.grouping import write_notices
@@ -75,6 +76,18 @@ class Outlook:
         facts = row.model_dump(exclude={"started_at", "heartbeat_at", "stopped_at"}) | values
         with self.database.write() as session:
             session.execute(insert(Worker).values(**facts))
+
+    def sample(self, *, ago_s: float = 0.0, **values: Any) -> None:
+        """What a service on a host said of it."""
+        shares = dict.fromkeys(("cpu_percent", "memory_percent", "disk_percent"), 1.0)
+        facts = {"service": "api", "host": "there", "pid": 1, "active_tasks": 0, "scratch_bytes": 0, **shares, **values}
+        with self.database.write() as session:
+            session.execute(insert(SystemSample).values(id=uuid7(), taken_at=db_now(-ago_s), **facts))
+
+    def silence_hosts(self) -> None:
+        """Let no service have said anything of its host."""
+        with self.database.write() as session:
+            session.execute(delete(SystemSample))
 
     def no_workers(self) -> None:
         """Let every worker stop."""

@@ -139,25 +139,38 @@ def test_a_task_without_progress_for_half_an_hour_is_stuck(outlook: Outlook) -> 
 def test_a_busy_or_full_host_is_told_at_the_thresholds(outlook: Outlook, vital: str, warning: float) -> None:
     """P3: CPU and memory above 80 %, disk above 90 %; critical above 95 %."""
     for percent, level in ((warning, None), (warning + 0.5, AlertLevel.WARNING), (95.5, AlertLevel.CRITICAL)):
-        outlook.no_workers()
-        outlook.worker(vitals={vital: percent})
+        outlook.sample(**{f"{vital}_percent": percent})
         outlook.look()
         outlook.pass_time(Alert, 301.0, "created_at")  # the processors may be busy for five minutes
         outlook.look()
         found = outlook.alerts(vital, AlertStatus.FIRING)
         assert [alert.level for alert in found] == ([level] if level else [])
         assert all(alert.labels == {"host": "there"} for alert in found)
-    outlook.no_workers()
+    outlook.silence_hosts()
     outlook.look()
     assert outlook.firing() == []
 
 
+def test_a_host_is_as_the_latest_word_of_it_says_and_as_full_as_its_fullest_disk(outlook: Outlook) -> None:
+    outlook.sample(disk_percent=99.0, memory_percent=99.0, ago_s=60.0, service="transcoder", pid=2)
+    outlook.sample()
+    outlook.look()
+    assert outlook.firing() == ["disk"]
+    assert outlook.alerts("memory") == []
+
+
+def test_a_host_that_says_nothing_any_more_is_not_judged(outlook: Outlook) -> None:
+    outlook.sample(disk_percent=99.0, ago_s=185.0)
+    outlook.look()
+    assert outlook.alerts() == []
+
+
 def test_an_encode_may_take_the_processors_for_a_while(outlook: Outlook) -> None:
     """P9: a condition fires once it has held for its duration, and one that ends before is never heard of."""
-    outlook.worker(vitals={"cpu": 100.0})
+    outlook.sample(cpu_percent=100.0)
     outlook.look()
     assert _only(outlook, "cpu").status is AlertStatus.PENDING
-    outlook.no_workers()
+    outlook.sample()
     outlook.look()
     assert outlook.alerts() == []
 

@@ -15,8 +15,9 @@ from waiting import WAIT_S, wait_for
 from watchdog.processes import Kennel
 
 from mill_common.clock import db_now
-from mill_common.models import Job
+from mill_common.models import Alert, AlertStatus, Job, Traffic
 from mill_common.runs import RunStatus, ScheduledRun
+from mill_common.runs.ledger import now
 from mill_watchdog.schedules import REPAIRS, SWEEPS
 
 COMPLETED = RunStatus.COMPLETED
@@ -104,6 +105,16 @@ def test_once_repairs_the_queue_and_notes_what_it_found(kennel: Kennel) -> None:
     assert run.details["leases_expired"] == 1
     assert kennel.command("--once").returncode == 0
     assert kennel.runs(REPAIRS)[0].details["leases_expired"] == 1
+
+
+def test_once_evaluates_the_rules_of_alerts(kennel: Kennel) -> None:
+    """P3: where cron starts the watchdog, it watches, too; and what was asked before it started counts."""
+    with kennel.database.write() as session:
+        session.add(Traffic(minute=int(now(session).timestamp() // 60), route="GET /jobs", requests=100, errors=100))
+    assert kennel.command("--once").returncode == 0
+    with kennel.database.read() as session:
+        firing = session.scalars(select(col(Alert.type)).where(col(Alert.status) == AlertStatus.FIRING)).all()
+    assert "api_error_rate" in firing
 
 
 def test_one_schedule_can_be_run_now_and_says_what_it_did(kennel: Kennel) -> None:

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     player_origins: str = "*"  # pages that may play, comma-separated; named ones may send the stream's cookie
     download_redirects: bool = False  # whether downloads lead to storage unless a request says otherwise
     usage_flush_s: float = Field(default=5.0, gt=0)  # how often a gateway writes down what it counted
+    usage_keep_days: int = Field(default=400, ge=1, le=3660)  # how long that is kept
     ticket_expires_s: int = Field(default=300, gt=0)  # of a browser's leave to watch, in place of a key
 
     # How often one may ask: "600/minute", "10/30 seconds" or "off"; of a key, or of an address where that is said

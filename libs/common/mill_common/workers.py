@@ -47,7 +47,6 @@ class Worker(SQLModel, table=True):
     pid: int
     version: str = Field(max_length=32)
     capability: dict[str, Any] = Field(sa_type=JSON, default_factory=dict)
-    vitals: dict[str, float] | None = Field(default=None, sa_type=JSON)  # of its host, in percent, as of `heartbeat_at`
     slots: int
     state: WorkerState = Field(default=WorkerState.RUNNING, sa_type=by_value(WorkerState))
     reason: str | None = Field(default=None, max_length=255)

@@ -17,6 +17,7 @@ from mill_api.openapi import Operation
 from mill_api.people.sessions import caller_with, person
 from mill_api.rate_limits import Rate, RateLimited, of_address
 from mill_api.resources import resources, signer
+from mill_api.standing import key_holds
 from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.errors import MillError
@@ -35,7 +36,6 @@ __all__ = [
     "authorise",
     "caller",
     "limit",
-    "valid",
 ]
 
 
@@ -126,7 +126,7 @@ def _holder(request: Request, text: str) -> Caller:
 
 def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
     with database.read() as session:
-        found = session.exec(select(ApiKey, _is_stale()).where(named, *valid())).first()
+        found = session.exec(select(ApiKey, _is_stale()).where(named, *key_holds())).first()
     if found is None:
         raise Unauthenticated
     row, is_stale = found
@@ -134,12 +134,6 @@ def _caller(database: Database, named: ColumnElement[bool]) -> Caller:
         with database.write() as session:
             session.execute(update(ApiKey).where(col(ApiKey.id) == row.id, _is_stale()).values(last_used_at=db_now()))
     return Caller(row.owner_id, row.id, frozenset(row.scopes), f"key:{row.prefix}")
-
-
-def valid() -> tuple[ColumnElement[bool], ...]:
-    """Whether a key is neither revoked nor expired."""
-    expires = col(ApiKey.expires_at)
-    return col(ApiKey.revoked_at).is_(None), or_(expires.is_(None), expires > db_now())
 
 
 def _is_stale() -> ColumnElement[bool]:

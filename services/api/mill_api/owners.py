@@ -9,8 +9,9 @@ from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from mill_api.auth import ADMIN, valid
+from mill_api.auth import ADMIN
 from mill_api.keys.credentials import digest_of, is_mistyped, new_key, prefix_of
+from mill_api.standing import key_holds
 from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.errors import PermanentError
@@ -92,7 +93,7 @@ def _set_chosen(session: Session, key: str) -> None:
 
 
 def _has_admin_key(session: Session) -> bool:
-    return any(ADMIN in key.scopes for key in session.exec(select(ApiKey).where(*valid())))
+    return any(ADMIN in key.scopes for key in session.exec(select(ApiKey).where(*key_holds())))
 
 
 def _admin_key(key: str, *, name: str) -> ApiKey:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from mill_client.cli.doctor import print_checks
@@ -50,6 +52,8 @@ def doctor(
     context: typer.Context, *, data: Data = None, as_json: Json = False, url: Url = None, api_key: ApiKey = None
 ) -> None:
     """Check this machine and the server, and say how to mend what is broken."""
+    # What is found is printed below; in a log it would stand twice.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     here = server_of(context).resolved(url, api_key)
     checks = [*local_checks(_settings(data)), *server_checks(here.url, here.api_key)]
     raise typer.Exit(print_checks(checks, as_json=as_json))

@@ -42,6 +42,6 @@ def _works(program: str, arguments: list[str], message: str) -> Finding:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ChildFailed(f"{program} does not run: {type(error).__name__}") from error
     said = (done.stdout + done.stderr).strip().splitlines()
-    if done.returncode:
+    if done.returncode or not said:
         raise ChildFailed(f"{program} ended with {done.returncode}: {said[-1] if said else 'it said nothing'}")
     return Finding(status=Status.HEALTHY, message=message, details={"program": program, "version": said[0][:100]})

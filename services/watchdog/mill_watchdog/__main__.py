@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Watch until SIGTERM, or do one thing and end. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m mill_watchdog", description="Repairs the queue, keeps schedules.")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--once", action="store_true", help="repair and do what is due once, then end")
+    what.add_argument("--once", action="store_true", help="repair, do what is due and evaluate alerts once, then end")
     what.add_argument("--run", metavar="NAME", choices=sorted(SWEEPS), help="do one schedule now: " + ", ".join(SWEEPS))
     asked = parser.parse_args(arguments)
     settings = Settings()
@@ -45,6 +45,7 @@ def _do(settings: Settings, name: str | None) -> int:
             once.repair()
             once.keep_schedules()
             once.deliver()
+            once.look_after_alerts()
             return 0
         result = once.run_now(name)
     sys.stdout.write(json.dumps({"status": "completed" if result is not None else "failed", **(result or {})}) + "\n")

@@ -88,6 +88,11 @@ class Watchdog:
         """Send the webhooks that are due, once."""
         self._deliverer.once()
 
+    def look_after_alerts(self) -> None:
+        """Evaluate the rules if that is due, and send the notices that are."""
+        self._alerts.tick()
+        self._alerts.tell()
+
     def run_now(self, name: str, parameters: Mapping[str, Any] | None = None) -> Result | None:
         """Do one schedule's work at once; see `Scheduler.run_now`."""
         return self._scheduler.run_now(name, parameters)

@@ -13,6 +13,7 @@ from mill_watchdog.alerts import prune_alerts
 from mill_watchdog.orphans import delete_orphans
 from mill_watchdog.samples import drop_old_samples
 from mill_watchdog.uploads import expire_uploads
+from mill_watchdog.usage import drop_old_usage
 from mill_watchdog.webhooks.retention import forget_webhooks
 
 REPAIRS = "queue_repairs"  # what the fast loop finds, added up by the hour
@@ -37,6 +38,7 @@ SWEEPS = {
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
         Sweep("old_webhooks", "15 4 * * *", forget_webhooks),
         Sweep("old_samples", "20 * * * *", drop_old_samples),
+        Sweep("old_usage", "45 4 * * *", drop_old_usage),
         Sweep("old_alerts", "*/10 * * * *", prune_alerts),
     )
 }

@@ -12,7 +12,6 @@ from mill_common.alerts import Surroundings
 from mill_common.errors import MillError
 from mill_common.health.probe import broker_answers
 from mill_common.resources import Resources
-from mill_common.vitals import vitals
 
 LIMIT_S = 10.0  # how long storage may take
 
@@ -30,7 +29,6 @@ class Lookout:
         return Surroundings(
             storage=self._storage.fault(LIMIT_S),
             broker=None if broker_answers(settings.broker_url) else "Redis does not answer, or takes no writes.",
-            vitals=vitals([settings.data_dir, settings.scratch]),
             host=socket.gethostname(),
             logs=list(_log_faults(settings.log_dir, settings.alert_log_bytes)),
         )

@@ -25,6 +25,7 @@ from .keys import AsyncKeys
 from .monitoring import AsyncMonitoring
 from .transport import AsyncTransport
 from .uploads import AsyncUploads
+from .users import AsyncUsers
 from .webhooks import AsyncWebhooks
 from .work import in_thread
 
@@ -64,6 +65,7 @@ class AsyncClient:
         self.collections = AsyncCollections(self._transport)
         self.uploads = AsyncUploads(self._transport, self._files)
         self.keys = AsyncKeys(self._transport)
+        self.users = AsyncUsers(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
         self.monitoring = AsyncMonitoring(self._transport)
         self.admin = AsyncAdmin(self._transport)

@@ -47,5 +47,5 @@ class AsyncMonitoring:
         status: Literal["pending", "firing", "resolved"] | None = None,
         limit: int | None = None,
     ) -> list[Alert]:
-        """The newest alerts; needs the scope `admin`."""
+        """The newest alerts."""
         return (await self._transport.send(calls.alerts(given(level=level, status=status, limit=limit)))).alerts

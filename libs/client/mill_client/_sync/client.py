@@ -26,6 +26,7 @@ from .keys import Keys
 from .monitoring import Monitoring
 from .transport import Transport
 from .uploads import Uploads
+from .users import Users
 from .webhooks import Webhooks
 from .work import in_thread
 
@@ -65,6 +66,7 @@ class Client:
         self.collections = Collections(self._transport)
         self.uploads = Uploads(self._transport, self._files)
         self.keys = Keys(self._transport)
+        self.users = Users(self._transport)
         self.webhooks = Webhooks(self._transport)
         self.monitoring = Monitoring(self._transport)
         self.admin = Admin(self._transport)

@@ -48,5 +48,5 @@ class Monitoring:
         status: Literal["pending", "firing", "resolved"] | None = None,
         limit: int | None = None,
     ) -> list[Alert]:
-        """The newest alerts; needs the scope `admin`."""
+        """The newest alerts."""
         return (self._transport.send(calls.alerts(given(level=level, status=status, limit=limit)))).alerts

@@ -17,6 +17,7 @@ from .options import remember
 from .profile import profile
 from .server import Command, add_server_commands
 from .submit import submit
+from .users import users
 from .watch import watch
 from .webhooks import webhooks
 
@@ -69,6 +70,7 @@ def build(points: Iterable[EntryPoint]) -> typer.Typer:
     app.add_typer(runs.runs, name="runs", rich_help_panel=_OPERATIONS)
     app.add_typer(profile, name="profile", rich_help_panel=_SERVER)
     app.add_typer(keys, name="keys", rich_help_panel=_SERVER)
+    app.add_typer(users, name="users", rich_help_panel=_SERVER)
     if "doctor" not in add_server_commands(app, points):
         app.command(rich_help_panel=_SERVER)(doctor)
     return app

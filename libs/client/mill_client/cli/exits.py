@@ -40,7 +40,7 @@ MEANING = {
     Exit.USAGE: "the command line is wrong",
     Exit.UNREACHABLE: "the server does not answer",
     Exit.NOT_ALLOWED: "no valid API key, or one that may not do this",
-    Exit.NOT_FOUND: "there is no such job, run, output or key",
+    Exit.NOT_FOUND: "there is no such job, run, output, key or user",
     Exit.REFUSED: "the server refused the request",
     Exit.SERVER_ERROR: "the server failed",
     Exit.TIMED_OUT: "the job did not end in time; it goes on",

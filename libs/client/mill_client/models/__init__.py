@@ -50,6 +50,7 @@ from .stats import (
     UsageRow,
 )
 from .uploads import DirectPart, DirectUpload, Upload
+from .users import User, UserList
 from .webhooks import (
     Delivery,
     DeliveryAttempt,
@@ -134,6 +135,8 @@ __all__ = [
     "Usage",
     "UsageCounts",
     "UsageRow",
+    "User",
+    "UserList",
     "Webhook",
     "WebhookList",
     "WebhookMessage",

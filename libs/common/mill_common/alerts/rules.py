@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import ClassVar
@@ -26,6 +26,7 @@ from sqlmodel import Session, col
 from mill_common.alerts.finding import Finding
 from mill_common.clock import db_now
 from mill_common.resources import Resources
+from mill_common.samples import Host, hosts_now
 from mill_common.settings import Settings
 from mill_common.workers import Worker
 
@@ -44,7 +45,6 @@ class Surroundings:
 
     storage: str | None = None  # why object storage does not do
     broker: str | None = None
-    vitals: dict[str, float] = field(default_factory=dict)  # of the watchdog's own host, in percent
     host: str = ""
     logs: Sequence[str] = ()  # what is wrong with the log files
 
@@ -69,6 +69,11 @@ class View:
         heard = col(Worker.heartbeat_at) > db_now(-self.settings.lease_s)
         living = select(Worker).where(col(Worker.stopped_at).is_(None), heard)
         return list(self.session.scalars(living.order_by(col(Worker.heartbeat_at))))
+
+    @cached_property
+    def hosts(self) -> dict[str, Host]:
+        """How busy and full each host was when a service on it last said so, by its name."""
+        return hosts_now(self.session, sample_s=self.settings.sample_s)
 
 
 class Rule(ABC):

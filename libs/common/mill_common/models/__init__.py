@@ -24,7 +24,7 @@ from mill_common.models.sources import JobSource
 from mill_common.models.speeds import StepSpeed
 from mill_common.models.tasks import Task, TaskNeed
 from mill_common.models.uploads import Upload
-from mill_common.models.usage import Usage
+from mill_common.models.usage import Traffic, Usage
 from mill_common.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "SystemSample",
     "Task",
     "TaskNeed",
+    "Traffic",
     "Upload",
     "Usage",
     "User",

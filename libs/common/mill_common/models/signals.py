@@ -24,7 +24,7 @@ class SystemSample(SQLModel, table=True):
     pid: int
     cpu_percent: float
     memory_percent: float
-    disk_percent: float  # of the file system that holds the scratch folder
+    disk_percent: float  # of the file system that holds scratch, or data, whichever is fuller
     active_tasks: int  # of this process
     scratch_bytes: int = Field(sa_type=sa.BigInteger)
 

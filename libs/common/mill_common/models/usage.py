@@ -23,3 +23,14 @@ class Usage(SQLModel, table=True):
     errors: int = Field(sa_type=sa.BigInteger)  # answered with 400 and above
     bytes_in: int = Field(sa_type=sa.BigInteger)  # of bodies
     bytes_out: int = Field(sa_type=sa.BigInteger)
+
+
+class Traffic(SQLModel, table=True):
+    """Requests of all keys to one route in one minute, for those who watch. It is kept for days, usage for months."""
+
+    __tablename__ = "traffic"
+
+    minute: int = Field(primary_key=True)  # of Unix time, in which they were written down
+    route: str = Field(primary_key=True, max_length=128)
+    requests: int = Field(sa_type=sa.BigInteger)
+    errors: int = Field(sa_type=sa.BigInteger)  # answered with 400 and above

@@ -38,10 +38,8 @@ class Presence:
         slots: int,
         heartbeat_s: float,
         capability: Callable[[], Mapping[str, Any]] | None = None,
-        vitals: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
         self._database = database
-        self._vitals = vitals
         self._facts: dict[str, Any] = {"name": name, "service": service, "queue": queue, "slots": slots}
         self._heartbeat_s = heartbeat_s
         self._capability = capability
@@ -67,7 +65,6 @@ class Presence:
         try:
             row = self._id or self._introduce()
             written = {"state": state, "reason": reason and reason[:255], "heartbeat_at": db_now(), **values}
-            written |= {"vitals": dict(self._vitals()) if self._vitals else None}
             known = update(Worker).where(col(Worker.id) == row).values(**written).returning(col(Worker.id))
             # A row that is gone was taken for a dead worker's: the next beat writes a new one.
             self._id = self._database.run(lambda session: session.scalar(known))

@@ -22,7 +22,6 @@ from mill_common.queue import Claim, TaskQueue
 from mill_common.settings import Settings
 from mill_common.storage import ObjectStore
 from mill_common.tracing import process
-from mill_common.vitals import vitals
 from mill_common.worker.attempt import attempt
 from mill_common.worker.beats import Beats
 from mill_common.worker.context import Handler
@@ -85,7 +84,6 @@ class Runner:
             slots=slots,
             heartbeat_s=settings.heartbeat_s,
             capability=capability,
-            vitals=lambda: vitals([settings.scratch]),
         )
         self._look = threading.Lock()  # held by the slot that looks for work
         self.idle = threading.Event()  # set while a slot waits for work

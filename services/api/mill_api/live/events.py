@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mill_api.auth import caller
+from mill_api.callers import Caller
 from mill_api.fields import Time, from_unix
 from mill_api.links import path, public
 from mill_api.live.hub import OVERLAP_S, Hub
@@ -87,16 +88,16 @@ async def watch_job(request: Request, job_id: UUID) -> Response:
     Each event's data is JSON. The first events tell how things are. A job that is deleted meanwhile completes as
     `deleted`.
     """
-    owner_id = caller(request).owner_id
+    who = caller(request)
     state = hub(request).known(job_id)
     if state is None:
-        state = await run_in_threadpool(_read, request, partial(owned_state, job_id=job_id, owner_id=owner_id))
-    if state is None or state.owner_id != owner_id:
+        state = await run_in_threadpool(_read, request, partial(owned_state, job_id=job_id, owner_id=who.owner_id))
+    if state is None or state.owner_id != who.owner_id:
         raise JobNotFound
     seen = state.last_id == request.headers.get(LAST_EVENT_ID.name)
     if seen and state.ending:
         return Response(status_code=204)
-    return _stream(request, _news(hub(request), owner_id, job_id, [state], already_told=seen))
+    return _stream(request, _news(hub(request), who, job_id, [state], already_told=seen))
 
 
 @operation(
@@ -112,14 +113,14 @@ async def watch_all(request: Request) -> Response:
 
     The first events tell of the jobs being worked on or, with `Last-Event-ID`, of those that changed since.
     """
-    owner_id = caller(request).owner_id
+    who = caller(request)
     since = written_at(request.headers.get(LAST_EVENT_ID.name, ""))
     if since is None:
-        read = partial(active_states, owner_id=owner_id)
+        read = partial(active_states, owner_id=who.owner_id)
     else:
-        read = partial(states_since, owner_id=owner_id, unix_time=since - OVERLAP_S)
+        read = partial(states_since, owner_id=who.owner_id, unix_time=since - OVERLAP_S)
     states = await run_in_threadpool(_read, request, read)
-    return _stream(request, _news(hub(request), owner_id, None, states))
+    return _stream(request, _news(hub(request), who, None, states))
 
 
 def _read(request: Request, read: Any) -> Any:
@@ -128,9 +129,9 @@ def _read(request: Request, read: Any) -> Any:
 
 
 async def _news(
-    watched: Hub, owner_id: str, job_id: UUID | None, states: Sequence[State], *, already_told: bool = False
+    watched: Hub, who: Caller, job_id: UUID | None, states: Sequence[State], *, already_told: bool = False
 ) -> AsyncIterator[bytes]:
-    with watched.watch(owner_id, job_id, states, already_told=already_told) as watcher:
+    with watched.watch(who, job_id, states, already_told=already_told) as watcher:
         async for news in watcher.news():
             yield news
 

@@ -13,9 +13,11 @@ import structlog
 from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
+from mill_api.callers import Caller
 from mill_api.live.reading import changed_states
 from mill_api.live.state import State, deleted
 from mill_api.live.watcher import Watcher
+from mill_api.standing import refused_by_now
 from mill_common.database import Database
 from mill_common.metrics.instruments import EVENT_WATCHERS
 
@@ -25,7 +27,8 @@ TICK_S = 0.25
 OVERLAP_S = 2.0  # a row is stamped before its transaction is seen
 RECHECK_S = 10.0  # how often every watched job is looked at, whatever its row's time says: it may be gone
 OUTAGE_PAUSE_S = 2.0
-LONGEST_S = 3600.0  # then a client comes back, and its key is looked at again
+STANDING_S = 5.0  # how often the keys and sessions of those who watch are looked at again
+LONGEST_S = 3600.0  # then a client comes back
 
 
 class Hub:
@@ -40,6 +43,7 @@ class Hub:
         self._polling: asyncio.Task[None] | None = None
         self._looked_at = 0.0
         self._rechecked_at = 0.0
+        self._admitted_at = 0.0
 
     @property
     def watching(self) -> int:
@@ -52,21 +56,21 @@ class Hub:
 
     @contextmanager
     def watch(
-        self, owner_id: str, job_id: UUID | None, states: Iterable[State], *, already_told: bool = False
+        self, caller: Caller, job_id: UUID | None, states: Iterable[State], *, already_told: bool = False
     ) -> Iterator[Watcher]:
         """A watcher of one job, or of all an owner's.
 
         It is told `states` first, unless its client has seen them, and what happens from then on.
         """
-        watcher = Watcher(owner_id, job_id)
+        watcher = Watcher(caller, job_id)
         for state in states:
             latest = self._latest(state)
             if not already_told or latest != state:
                 watcher.offer(latest, stage=True)
         self._watchers[watcher] = time.monotonic()
-        self._of[job_id or owner_id].add(watcher)
+        self._of[job_id or caller.owner_id].add(watcher)
         if self._polling is None:
-            self._looked_at = self._rechecked_at = time.monotonic()
+            self._looked_at = self._rechecked_at = self._admitted_at = time.monotonic()
             self._polling = asyncio.get_running_loop().create_task(self._poll())
         EVENT_WATCHERS.inc()
         try:
@@ -93,6 +97,9 @@ class Hub:
         if recheck:
             self._rechecked_at = began
             self._recheck(watched, {state.job_id for state in states})
+        if began - self._admitted_at >= STANDING_S:
+            self._admitted_at = began
+            await self._send_away()
 
     def _latest(self, state: State) -> State:
         known = self._known.get(state.job_id)
@@ -136,6 +143,18 @@ class Hub:
     def _read(self, owners: set[str], within_s: float, also: list[UUID]) -> list[State]:
         with self._database.read() as session:
             return changed_states(session, owners, within_s=within_s, also=also)
+
+    async def _send_away(self) -> None:
+        """End the streams of keys that were revoked or have expired, and of people whose sessions have ended."""
+        callers = {watcher.caller for watcher in self._watchers}
+        refused = await to_thread.run_sync(self._refused, callers)
+        for watcher in self._watchers:
+            if watcher.caller in refused:
+                watcher.close()
+
+    def _refused(self, callers: set[Caller]) -> set[Caller]:
+        with self._database.read() as session:
+            return refused_by_now(session, callers)
 
     def _tell(self, state: State) -> None:
         watchers = self._of.get(state.job_id, set()) | self._of.get(state.owner_id, set())

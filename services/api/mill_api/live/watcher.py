@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+from mill_api.callers import Caller
 from mill_api.live.state import State
 
 BACKLOG = 1000  # jobs whose news a client has not taken
@@ -14,8 +15,9 @@ BACKLOG = 1000  # jobs whose news a client has not taken
 class Watcher:
     """Keeps the latest state of each job until its client takes it: what a slow client missed is superseded."""
 
-    def __init__(self, owner_id: str, job_id: UUID | None) -> None:
-        self.owner_id = owner_id
+    def __init__(self, caller: Caller, job_id: UUID | None) -> None:
+        self.caller = caller
+        self.owner_id = caller.owner_id
         self.job_id = job_id
         self._news: dict[UUID, tuple[State, bool]] = {}
         self._arrived = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Alerts and silences, for operators."""
+"""Alerts, and the notices of them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 from starlette.requests import Request
 
-from mill_api.auth import ADMIN, caller
+from mill_api.audit import record
+from mill_api.auth import ADMIN, OPERATOR, VIEWER, caller
 from mill_api.fields import LINE, Time
 from mill_api.openapi import operation
 from mill_api.resources import resources
@@ -125,7 +126,7 @@ class Cleared(BaseModel):
     deleted_count: int
 
 
-@operation(tag="monitoring", query=AlertQuery, returns=AlertList, scope=ADMIN)
+@operation(tag="monitoring", query=AlertQuery, returns=AlertList, scope=VIEWER)
 def list_alerts(request: Request, query: AlertQuery) -> AlertList:
     """List alerts, the newest first."""
     wanted = {"level": query.level, "status": query.status, "type": query.type}
@@ -137,7 +138,7 @@ def list_alerts(request: Request, query: AlertQuery) -> AlertList:
     return AlertList(alerts=[_view(row) for row in rows], total=total, page=query.page, limit=query.limit)
 
 
-@operation(tag="monitoring", returns=AlertView, raises=[AlertNotFound], scope=ADMIN)
+@operation(tag="monitoring", returns=AlertView, raises=[AlertNotFound], scope=VIEWER)
 def get_alert(request: Request, alert_id: UUID) -> AlertView:
     """Look at one alert."""
     with resources(request).database.read() as session:
@@ -147,23 +148,34 @@ def get_alert(request: Request, alert_id: UUID) -> AlertView:
     return _view(row)
 
 
-@operation(tag="monitoring", status=201, query=TestQuery, returns=AlertView, scope=ADMIN)
+@operation(tag="monitoring", status=201, query=TestQuery, returns=AlertView, scope=OPERATOR)
 def raise_test_alert(request: Request, query: TestQuery) -> AlertView:
     """Have a test alert fire, and be told of as any other. It is resolved after five minutes."""
     finding = Finding(
         level=query.level,
         title="Test alert",
-        message=f"{caller(request).owner_id} asked for this alert to see whether it arrives.",
+        message=f"{caller(request).name} asked for this alert to see whether it arrives.",
         labels={"test": uuid7().hex},
     )
-    alert = resources(request).database.run(lambda session: raise_alert(session, TEST, finding, lasts_s=TEST_LASTS_S))
-    return _view(alert)
+
+    def fire(session: Session) -> Alert:
+        alert = raise_alert(session, TEST, finding, lasts_s=TEST_LASTS_S)
+        record(session, request, target=f"alert:{alert.id}", after={"type": TEST, "level": alert.level})
+        return alert
+
+    return _view(resources(request).database.run(fire))
 
 
 @operation(tag="monitoring", returns=Cleared, scope=ADMIN)
 def clear_alerts(request: Request) -> Cleared:
     """Forget every resolved alert. Those that still fire stay."""
-    return Cleared(deleted_count=resources(request).database.run(clear_resolved))
+
+    def clear(session: Session) -> Cleared:
+        gone = Cleared(deleted_count=clear_resolved(session))
+        record(session, request, target="alerts", after=gone.model_dump())
+        return gone
+
+    return resources(request).database.run(clear)
 
 
 @operation(
@@ -172,15 +184,23 @@ def clear_alerts(request: Request) -> Cleared:
     body_required=False,
     returns=AlertView,
     raises=[AlertNotFound, AlertResolved],
-    scope=ADMIN,
+    scope=OPERATOR,
 )
 def acknowledge_alert(request: Request, alert_id: UUID, body: Acknowledgement) -> AlertView:
     """Say that somebody sees to an alert: nobody is reminded of it, but they are told of its end."""
-    by = caller(request).owner_id
-    return _view(resources(request).database.run(lambda session: acknowledge(session, alert_id, by=by, note=body.note)))
+    by = caller(request).name[:64]
+
+    def see_to(session: Session) -> Alert:
+        known = session.get(Alert, alert_id)
+        before = _attention(known) if known else None
+        alert = acknowledge(session, alert_id, by=by, note=body.note)
+        record(session, request, target=f"alert:{alert_id}", before=before, after=_attention(alert))
+        return alert
+
+    return _view(resources(request).database.run(see_to))
 
 
-@operation(tag="monitoring", query=NoticeQuery, returns=NoticeList, scope=ADMIN)
+@operation(tag="monitoring", query=NoticeQuery, returns=NoticeList, scope=VIEWER)
 def list_notices(request: Request, query: NoticeQuery) -> NoticeList:
     """List what was sent or is still to be sent, with why it was not taken."""
     notices = select(AlertNotice).order_by(col(AlertNotice.id).desc())
@@ -190,6 +210,10 @@ def list_notices(request: Request, query: NoticeQuery) -> NoticeList:
         rows = session.exec(notices.offset((query.page - 1) * query.limit).limit(query.limit)).all()
     shown = [NoticeView.model_validate(row.model_dump()) for row in rows]
     return NoticeList(notices=shown, page=query.page, limit=query.limit)
+
+
+def _attention(row: Alert) -> dict[str, Any]:
+    return {"type": row.type, "acknowledged_by": row.acknowledged_by, "note": row.note}
 
 
 def _view(row: Alert) -> AlertView:

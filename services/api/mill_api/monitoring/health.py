@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from mill_api.auth import ADMIN
+from mill_api.auth import VIEWER
 from mill_api.openapi import operation
 from mill_api.rate_limits import Rate
 from mill_api.resources import signs
@@ -84,7 +84,7 @@ def readyz(request: Request) -> Ready:
     return Ready()
 
 
-@operation(tag="health", scope=ADMIN, returns=HealthReport)
+@operation(tag="health", scope=VIEWER, returns=HealthReport)
 def detailed_health(request: Request) -> HealthReport:
     """Say how everything is that the system needs.
 
@@ -93,7 +93,7 @@ def detailed_health(request: Request) -> HealthReport:
     return _report(request)
 
 
-@operation(tag="monitoring", scope=ADMIN, returns=HealthReport)
+@operation(tag="monitoring", scope=VIEWER, returns=HealthReport)
 def monitoring_health_detailed(request: Request) -> HealthReport:
     """Say how everything is that the system needs."""
     return _report(request)

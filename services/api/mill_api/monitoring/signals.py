@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mill_api.auth import ADMIN
+from mill_api.audit import record
+from mill_api.auth import ADMIN, VIEWER
 from mill_api.fields import LINE
 from mill_api.openapi import operation
 from mill_api.resources import resources, signs
@@ -68,13 +70,13 @@ class LogLevel(BaseModel):
     level: Level | None = Field(description="For every process; null: each goes by its own `MILL_LOG_LEVEL`.")
 
 
-@operation(tag="monitoring", scope=ADMIN, produces="text/plain")
+@operation(tag="monitoring", scope=VIEWER, produces="text/plain")
 def metrics(request: Request) -> Response:
     """Show this process's metrics and the system's, in Prometheus' text format."""
     return Response(signs(request).exposition.page(), headers={"Content-Type": CONTENT_TYPE})
 
 
-@operation(tag="monitoring", scope=ADMIN, query=SamplesQuery, returns=SystemMetrics)
+@operation(tag="monitoring", scope=VIEWER, query=SamplesQuery, returns=SystemMetrics)
 def system_metrics(request: Request, query: SamplesQuery) -> SystemMetrics:
     """Show how busy and full the machines were."""
     step = step_s(query.hours, resources(request).settings.sample_s)
@@ -83,7 +85,7 @@ def system_metrics(request: Request, query: SamplesQuery) -> SystemMetrics:
     return SystemMetrics(hours=query.hours, step_seconds=step, series=[_series(one) for one in series])
 
 
-@operation(tag="admin", scope=ADMIN, returns=LogLevel)
+@operation(tag="admin", scope=VIEWER, returns=LogLevel)
 def get_log_level(request: Request) -> LogLevel:
     """Show what was chosen."""
     with resources(request).database.read() as session:
@@ -93,7 +95,13 @@ def get_log_level(request: Request) -> LogLevel:
 @operation(tag="admin", scope=ADMIN, body=LogLevel, returns=LogLevel)
 def set_log_level(request: Request, body: LogLevel) -> LogLevel:
     """Choose how much every process logs. They follow within seconds."""
-    resources(request).database.run(lambda session: choose(session, LOG_LEVEL, body.level))
+
+    def change(session: Session) -> None:
+        before = chosen(session, LOG_LEVEL)
+        choose(session, LOG_LEVEL, body.level)
+        record(session, request, target=LOG_LEVEL, before={"level": before}, after=body.model_dump())
+
+    resources(request).database.run(change)
     log.warning("log_level_chosen", chosen=body.level)
     return body
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +11,8 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 from starlette.requests import Request
 
-from mill_api.auth import ADMIN, caller
+from mill_api.audit import record
+from mill_api.auth import OPERATOR, VIEWER, caller
 from mill_api.fields import LINE, Time
 from mill_api.openapi import operation
 from mill_api.problems import Fault, RequestInvalid
@@ -75,7 +76,7 @@ class SilenceList(BaseModel):
     silences: list[SilenceView]
 
 
-@operation(tag="monitoring", returns=SilenceList, scope=ADMIN)
+@operation(tag="monitoring", returns=SilenceList, scope=VIEWER)
 def list_silences(request: Request) -> SilenceList:
     """List silences."""
     with resources(request).database.read() as session:
@@ -84,7 +85,7 @@ def list_silences(request: Request) -> SilenceList:
     return SilenceList(silences=[_view(row, now) for row in rows])
 
 
-@operation(tag="monitoring", status=201, body=SilenceRequest, returns=SilenceView, scope=ADMIN)
+@operation(tag="monitoring", status=201, body=SilenceRequest, returns=SilenceView, scope=OPERATOR)
 def create_silence(request: Request, body: SilenceRequest) -> SilenceView:
     """Silence the alerts that match. They are still listed, and told of if they last longer than the silence."""
     with resources(request).database.write() as session:
@@ -94,43 +95,48 @@ def create_silence(request: Request, body: SilenceRequest) -> SilenceView:
         row = AlertSilence(
             matchers=dict(body.matchers),
             reason=body.reason,
-            created_by=caller(request).owner_id,
+            created_by=caller(request).name[:64],
             starts_at=starts_at,
             expires_at=body.expires_at,
         )
         session.add(row)
         session.flush()
         session.refresh(row)
+        record(session, request, target=f"silence:{row.id}", after=_told(row))
         return _view(row, now)
 
 
-@operation(tag="monitoring", returns=SilenceView, raises=[SilenceNotFound], scope=ADMIN)
+@operation(tag="monitoring", returns=SilenceView, raises=[SilenceNotFound], scope=VIEWER)
 def get_silence(request: Request, silence_id: UUID) -> SilenceView:
     """Look at one silence."""
     with resources(request).database.read() as session:
         return _view(_silence(session, silence_id), _now(session))
 
 
-@operation(tag="monitoring", body=SilenceChange, returns=SilenceView, raises=[SilenceNotFound], scope=ADMIN)
+@operation(tag="monitoring", body=SilenceChange, returns=SilenceView, raises=[SilenceNotFound], scope=OPERATOR)
 def change_silence(request: Request, silence_id: UUID, body: SilenceChange) -> SilenceView:
     """Have a silence expire at another time, or give another reason."""
     with resources(request).database.write() as session:
         row = _silence(session, silence_id)
-        now = _now(session)
+        now, before = _now(session), _told(row)
         if body.expires_at is not None:
             _check(body.expires_at, now)
             row.expires_at = body.expires_at
         row.reason = body.reason or row.reason
+        record(session, request, target=f"silence:{silence_id}", before=before, after=_told(row))
         return _view(row, now)
 
 
-@operation(tag="monitoring", status=204, raises=[SilenceNotFound], scope=ADMIN)
+@operation(tag="monitoring", status=204, raises=[SilenceNotFound], scope=OPERATOR)
 def expire_silence(request: Request, silence_id: UUID) -> None:
     """End a silence now. It stays in the list for a week."""
     with resources(request).database.write() as session:
-        _silence(session, silence_id)
+        row = _silence(session, silence_id)
+        before = _told(row)
         ends = update(AlertSilence).where(col(AlertSilence.id) == silence_id, col(AlertSilence.expires_at) > db_now())
         session.execute(ends.values(expires_at=db_now()))
+        session.refresh(row)
+        record(session, request, target=f"silence:{silence_id}", before=before, after=_told(row))
 
 
 def _silence(session: Session, silence_id: UUID) -> AlertSilence:
@@ -149,6 +155,10 @@ def _check(expires_at: datetime, after: datetime) -> None:
 def _now(session: Session) -> datetime:
     now: datetime = session.execute(select(db_now())).scalar_one()
     return now.astimezone(UTC)
+
+
+def _told(row: AlertSilence) -> dict[str, Any]:
+    return row.model_dump(include={"matchers", "reason", "starts_at", "expires_at"})
 
 
 def _view(row: AlertSilence, now: datetime) -> SilenceView:

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 
 from mill_api.callers import OF_ROLE, Caller, Unauthenticated
 from mill_api.people.access_tokens import read_access_token
+from mill_api.standing import session_holds
 from mill_common.clock import db_now
 from mill_common.database import Database
 from mill_common.ids import uuid7
@@ -89,7 +90,7 @@ def caller_with(database: Database, signer: Signer, token: str) -> Caller:
         raise Unauthenticated("The access token is invalid or has expired.")
     with database.read() as session:
         user = session.exec(
-            select(User).join(UserSession).where(col(UserSession.id) == access.session_id, *_good())
+            select(User).join(UserSession).where(col(UserSession.id) == access.session_id, *session_holds())
         ).first()
     if user is None or user.id != access.user_id:
         raise Unauthenticated("The session has ended.")
@@ -112,16 +113,8 @@ def _of_token(session: Session, token: str) -> tuple[UserSession, User] | None:
         session_id = UUID(hex=token.partition(".")[0])
     except ValueError:
         return None
-    held = select(UserSession, User).join(User).where(col(UserSession.id) == session_id, *_good())
+    held = select(UserSession, User).join(User).where(col(UserSession.id) == session_id, *session_holds())
     return session.exec(held.with_for_update(of=UserSession)).first()
-
-
-def _good() -> tuple[ColumnElement[bool], ...]:
-    return (
-        col(UserSession.revoked_at).is_(None),
-        col(UserSession.expires_at) > db_now(),
-        col(User.disabled_at).is_(None),
-    )
 
 
 def _new_token(session_id: UUID) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +19,7 @@ from sqlmodel import Session
 
 from mill_api.usage.histogram import bucket_of
 from mill_common.database import Database
-from mill_common.models import Usage
+from mill_common.models import Traffic, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -89,16 +91,33 @@ class Meter:
 
     def _write(self, tallies: dict[Asked, Tally]) -> None:
         rows = [asked._asdict() | vars(tally) for asked, tally in sorted(tallies.items(), key=lambda row: row[0])]
+        traffic = _traffic(tallies)
+
+        def write(session: Session) -> None:
+            _upsert(session, Usage, rows)
+            _upsert(session, Traffic, traffic)
+
         # One transaction: either all of it is counted, or it is all tried again.
-        self._database.run(lambda session: _upsert(session, rows))
+        self._database.run(write)
 
 
-def _upsert(session: Session, rows: list[dict[str, object]]) -> None:
+def _traffic(tallies: dict[Asked, Tally]) -> list[dict[str, object]]:
+    routes: dict[str, Tally] = defaultdict(Tally)
+    for asked, tally in tallies.items():
+        routes[asked.route].add(tally)
+    minute = int(time.time() // 60)
+    return [
+        {"minute": minute, "route": route, "requests": tally.requests, "errors": tally.errors}
+        for route, tally in sorted(routes.items())
+    ]
+
+
+def _upsert(session: Session, counts: type[Usage | Traffic], rows: list[dict[str, object]]) -> None:
     on_sqlite = session.get_bind().dialect.name == "sqlite"
+    table = counts.__table__  # type: ignore[union-attr]  # SQLModel sets it
     for start in range(0, len(rows), AT_ONCE):
-        insert = (sqlite.insert if on_sqlite else postgresql.insert)(Usage).values(rows[start : start + AT_ONCE])
-        table = Usage.__table__  # type: ignore[attr-defined]  # SQLModel sets it
-        added = {name: table.c[name] + insert.excluded[name] for name in vars(Tally())}
+        insert = (sqlite.insert if on_sqlite else postgresql.insert)(table).values(rows[start : start + AT_ONCE])
+        added = {name: table.c[name] + insert.excluded[name] for name in vars(Tally()) if name in table.c}
         session.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=added))
 
 

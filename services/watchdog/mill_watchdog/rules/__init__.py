@@ -28,6 +28,7 @@ RULES: Sequence[Rule] = (
     SlowProcessing(),
     StuckTask(),
     ErrorRate(),
+    ApiErrorRate(),
     QueueDepth(),
     QueueAge(),
     DeadLetters(),
@@ -52,8 +53,7 @@ def all_rules(settings: Settings) -> list[Rule]:
         RulesUnusable: A module cannot be imported, or what it calls RULES are none.
     """
     own = [rule for name in settings.alert_rules.split(",") if name.strip() for rule in _rules_of(name.strip())]
-    # One that remembers what it saw belongs to one watchdog.
-    return list({rule.type: rule for rule in (*RULES, ApiErrorRate(), *own)}.values())
+    return list({rule.type: rule for rule in (*RULES, *own)}.values())
 
 
 def _rules_of(module: str) -> Sequence[Rule]:

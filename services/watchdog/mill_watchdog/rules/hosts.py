@@ -1,4 +1,4 @@
-"""Hosts that are too busy or too full, as their workers and the watchdog say."""
+"""Hosts that are too busy or too full, as the services on them say."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mill_common.settings import Settings
 
 
 class _Share(Rule):
-    """A share in percent that is above a threshold; each host by itself."""
+    """A share of a host in percent, named as the type, that is above a threshold; each host by itself."""
 
-    vital: ClassVar[str]
     title: ClassVar[str]
     setting: ClassVar[str]  # names the share from which on it is told
 
     def find(self, view: View) -> Iterator[Finding]:
         """One for each host."""
         warning, critical = float(getattr(view.settings, self.setting)), view.settings.alert_critical_percent
-        for host, percent in sorted(self._shares(view).items()):
+        for host, shares in sorted(view.hosts.items()):
+            percent = float(getattr(shares, self.type))
             if percent > warning:
                 yield Finding(
                     level=AlertLevel.CRITICAL if percent > critical else AlertLevel.WARNING,
@@ -29,16 +29,6 @@ class _Share(Rule):
                     labels={"host": host},
                     details={"percent": percent, "threshold_percent": warning},
                 )
-
-    def _shares(self, view: View) -> dict[str, float]:
-        said = [(worker.host, worker.vitals or {}) for worker in view.workers]
-        said.append((view.surroundings.host, view.surroundings.vitals))
-        shares: dict[str, float] = {}
-        for host, vitals in said:
-            # Two workers of one host may keep their scratch on different disks.
-            if (percent := vitals.get(self.vital)) is not None:
-                shares[host] = max(percent, shares.get(host, 0.0)) if self.vital == "disk" else percent
-        return shares
 
 
 class _Busy(_Share):
@@ -51,7 +41,6 @@ class Cpu(_Busy):
     """The processors have been busy for a while."""
 
     type = "cpu"
-    vital = "cpu"
     title = "High CPU usage"
     setting = "alert_cpu_percent"
 
@@ -60,7 +49,6 @@ class Memory(_Busy):
     """Memory has been short for a while."""
 
     type = "memory"
-    vital = "memory"
     title = "High memory usage"
     setting = "alert_memory_percent"
 
@@ -69,6 +57,5 @@ class Disk(_Share):
     """A disk that scratch or data lie on is nearly full."""
 
     type = "disk"
-    vital = "disk"
     title = "High disk usage"
     setting = "alert_disk_percent"

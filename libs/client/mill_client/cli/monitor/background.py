@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ...errors import MillClientError
-from .snapshot import Looker, Snapshot
+from .snapshot import Snapshot, look
 
 if TYPE_CHECKING:
     from ..._sync.client import Client
@@ -22,12 +22,11 @@ Act = Callable[["Client"], str]
 class Background:
     """A context manager. `latest`, `error` and `said` are always there to be shown."""
 
-    def __init__(self, client: Client, looker: Looker, first: Snapshot, interval_s: float) -> None:
+    def __init__(self, client: Client, first: Snapshot, interval_s: float) -> None:
         self.latest = first
         self.error = ""
         self.said = ""
         self._client = client
-        self._looker = looker
         self._interval_s = interval_s
         self._asked: queue.Queue[Act | None] = queue.Queue()
         self._over = Event()
@@ -71,7 +70,7 @@ class Background:
 
     def _look(self) -> None:
         try:
-            self.latest = self._looker.look()
+            self.latest = look(self._client)
             self.error = ""
         except MillClientError as error:
             self.error = str(error)

@@ -29,5 +29,5 @@ def _cells(snapshot: Snapshot) -> Iterator[list[str]]:
         yield ["task", task.session_id, task.filename, *doing]
     for letter in snapshot.failed:
         yield ["failed", letter.job_id, letter.filename, letter.task, letter.error_code or "-"]
-    for alert in snapshot.alerts or ():
+    for alert in snapshot.alerts:
         yield ["alert", alert.level, alert.type, alert.title]

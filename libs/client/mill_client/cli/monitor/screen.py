@@ -70,15 +70,14 @@ class Screen:
         return lines
 
     def _sections(self, snapshot: Snapshot) -> list[_Section]:
-        alerts = [_alert(each) for each in snapshot.alerts or ()]
-        about = "only administrators see them" if snapshot.alerts is None else "" if alerts else "none fires"
+        alerts = [_alert(each) for each in snapshot.alerts]
         failed = [_failed(each) for each in snapshot.failed]
         return [
             _Section("queues", _QUEUE, (1, 0, -8, -8, -8, -9, 8), [_queue(each) for each in snapshot.queues]),
             _Section("workers", _WORKER, (1, 0, 11, -7, -6, 9), [_worker(each) for each in snapshot.workers]),
             _Section("tasks", _TASK, (1, 0, 12, BAR, -4, 14, -7), [self._task(each) for each in snapshot.tasks]),
             _Section("failed", _FAILED, (1, 0, 12, -5, 27), failed, snapshot.failed_total),
-            _Section("alerts", (about,), (1, 28, 0), alerts),
+            _Section("alerts", ("" if alerts else "none fires",), (1, 28, 0), alerts),
         ]
 
     def _task(self, task: ActiveTask) -> Line:
