@@ -1,4 +1,4 @@
-"""One database, SQLite or PostgreSQL, behind two kinds of transaction."""
+"""One database, SQLite or PostgreSQL, behind three kinds of transaction."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlmodel import Session
 
 from mill_common.connections import Connections
+from mill_common.histogram import bucket_of
 
 T = TypeVar("T")
 
@@ -62,6 +63,13 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """As `read`, and all that is read is of one moment."""
+        with self.read() as session:
+            freeze(session)
+            yield session
+
+    @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that is committed at the end, or rolled back if the block raises."""
         # A row is read again after it was written by a statement; guessing its new state costs more than that.
@@ -93,6 +101,12 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def freeze(session: Session) -> None:
+    """Let a transaction that has not begun see one moment, whatever is committed while it lasts; SQLite's do anyway."""
+    if session.get_bind().dialect.name != "sqlite":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _is_conflict(error: DBAPIError) -> bool:
@@ -132,6 +146,7 @@ def _tune_sqlite(engine: Engine) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("duration_bucket", 1, bucket_of, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

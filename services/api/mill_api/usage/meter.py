@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from mill_api.usage.histogram import bucket_of
 from mill_common.database import Database
+from mill_common.histogram import bucket_of
 from mill_common.models import Usage
 
 log = structlog.get_logger(__name__)
