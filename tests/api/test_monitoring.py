@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ import httpx
 import pytest
 from api.running import MEDIA, Gateway, claim, complete, plan, submit
 from api.signing_in import audit, person
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from mill_common.clock import db_now
@@ -134,15 +135,19 @@ def test_statistics_break_down_by_hours_stage_and_error(any_gateway: Gateway, ve
 
 
 def test_the_pace_counts_each_success_when_it_was(any_gateway: Gateway, vera: httpx.Client) -> None:
-    """P6: sixty parts of the hours asked for, the latest last."""
+    """P6: sixty parts of the hours asked for, the latest last, which holds the minute that runs."""
     with any_gateway.owner("ada") as ada:
         submit(ada)
     probe = claim(any_gateway.resources)
     any_gateway.resources.queue.finish(probe, TaskResult(media=MEDIA), [], Spent())
     with any_gateway.resources.database.write() as session:
         session.execute(update(Attempt).values(started_at=db_now(-700.0), ended_at=db_now(-630.0)))
-    pace = vera.get(f"{MONITORING}/stats", params={"hours": 1}).json()["pace"]
-    assert [minutes for minutes, count in enumerate(reversed(pace)) if count] == [10]
+        ended_at = session.scalars(select(col(Attempt.ended_at))).one()
+    shown = vera.get(f"{MONITORING}/stats", params={"hours": 1}).json()
+    asked_at = datetime.fromisoformat(shown["timestamp"])
+    assert ended_at is not None
+    ago = int(asked_at.timestamp()) // 60 - int(ended_at.timestamp()) // 60
+    assert [minutes for minutes, count in enumerate(reversed(shown["pace"])) if count] == [ago]
 
 
 def test_active_sessions_show_stage_duration_and_resources(any_gateway: Gateway, vera: httpx.Client) -> None:

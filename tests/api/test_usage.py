@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from sqlmodel import col, func, select
 from waiting import wait_for
 
-from mill_api.usage.histogram import bucket_of, percentile_ms
 from mill_api.usage.meter import Meter, Tally
 from mill_common.database import Database
+from mill_common.histogram import bucket_of, percentile_ms
 from mill_common.models import Traffic, Usage
 from mill_common.resources import open_resources
 from mill_common.settings import Settings

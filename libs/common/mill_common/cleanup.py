@@ -5,15 +5,19 @@ Both are given a run, so that they are counted and can be stopped; both can be r
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from mill_common.errors import MillError, SourceMissing
+from mill_common.figures.removal import counted_of, take_off
 from mill_common.models import Job, Task
 from mill_common.queue import JobNotFound, JobRunning, delete_job
 from mill_common.queue.predicates import running
@@ -26,6 +30,7 @@ from mill_common.storage import ObjectStore
 from mill_common.tracing import died_untold
 
 AT_ONCE = 100
+HOLD_S = 0.25  # how long jobs that go together are locked
 STUCK_MINUTES = range(30, 1441)
 KEEP_DAYS = range(1, 366)
 
@@ -77,23 +82,27 @@ def delete_old_jobs(resources: Resources, run: Run) -> Result:
     after: tuple[datetime, UUID] | None = None
     while batch := _old_jobs(resources, cutoff, after):
         run.expect(len(batch))
-        for _, job_id in batch:
-            removed = _delete_job(resources, job_id)
-            deleted += removed is not None
-            objects += removed or 0
-            run.count(succeeded=removed is not None, failed=removed is None)
+        waiting = [job_id for _, job_id in batch]
+        while waiting:
+            done = resources.database.run(partial(_remove_some, job_ids=waiting))
+            # After the commit: an object without a row is swept, a row without its object would be a lie.
+            objects += delete_job_objects(resources.store, done.keys)
+            deleted += done.jobs
+            run.count(succeeded=done.jobs, failed=done.refused)
+            waiting = waiting[done.jobs + done.refused :]
         after = batch[-1]
     forgotten = resources.database.run(lambda session: forget_runs(session, keep_days=days))
     cut = {"cutoff_date": cutoff.date().isoformat()}
     return {"deleted_count": deleted, **cut, "objects_deleted": objects, "runs_forgotten": forgotten}
 
 
-def delete_job_objects(store: ObjectStore, job_id: UUID, keys: list[str]) -> int:
-    """Remove what a deleted job made: `keys` as `delete_job` gave them. Returns how many objects."""
-    prefixes = [f"jobs/{job_id}/", *(key for key in keys if key.endswith("/"))]
-    found = {key for key in keys if not key.endswith("/")}
-    for prefix in prefixes:
-        found.update(stored.key for stored in store.list(prefix))
+def delete_job_objects(store: ObjectStore, removed: Mapping[UUID, Sequence[str]]) -> int:
+    """Remove what deleted jobs made: their keys as `remove_job` gave them. Returns how many objects."""
+    found: set[str] = set()
+    for job_id, keys in removed.items():
+        found.update(key for key in keys if not key.endswith("/"))
+        for prefix in (f"jobs/{job_id}/", *(key for key in keys if key.endswith("/"))):
+            found.update(stored.key for stored in store.list(prefix))
     return store.delete(sorted(found))
 
 
@@ -115,16 +124,33 @@ def _mark(job_id: UUID) -> str:
     return f"jobs/{job_id}/kept"
 
 
-def _delete_job(resources: Resources, job_id: UUID) -> int | None:
-    """How many objects went with the job; None if it is there still."""
-    try:
-        keys = resources.database.run(lambda session: delete_job(session, job_id))
-    except JobNotFound:
-        return 0  # somebody else was first
-    except JobRunning:
-        return None  # retried by hand this moment
-    # After the commit: an object without a row is swept, a row without its object would be a lie.
-    return delete_job_objects(resources.store, job_id, keys)
+@dataclass
+class _Removed:
+    keys: dict[UUID, list[str]] = field(default_factory=dict)
+    gone_before: int = 0
+    refused: int = 0  # retried by hand this moment
+
+    @property
+    def jobs(self) -> int:
+        return len(self.keys) + self.gone_before
+
+
+def _remove_some(session: Session, job_ids: Sequence[UUID]) -> _Removed:
+    """Remove the first of these jobs, as many as go within `HOLD_S`: until the commit they are locked."""
+    began = time.monotonic()
+    removed = _Removed()
+    counted = counted_of(session, job_ids)
+    for job_id in job_ids:
+        try:
+            removed.keys[job_id] = delete_job(session, job_id)
+        except JobNotFound:
+            removed.gone_before += 1  # somebody else was first
+        except JobRunning:
+            removed.refused += 1
+        if time.monotonic() - began > HOLD_S:
+            break
+    take_off(session, counted, removed.keys.keys())
+    return removed
 
 
 def _old_jobs(

@@ -1,4 +1,4 @@
-"""One database, SQLite or PostgreSQL, behind two kinds of transaction."""
+"""One database, SQLite or PostgreSQL, behind three kinds of transaction."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlmodel import Session
 
 from mill_common.connections import Connections
+from mill_common.histogram import bucket_of
 
 T = TypeVar("T")
 
@@ -59,6 +60,13 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A session that is rolled back at the end."""
         with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """As `read`, and all that is read is of one moment."""
+        with self.read() as session:
+            freeze(session)
             yield session
 
     @contextmanager
@@ -112,6 +120,12 @@ def _in_session(connection: Connection, work: Callable[[Session], T]) -> T:
         return work(session)
 
 
+def freeze(session: Session) -> None:
+    """Let a transaction that has not begun see one moment, whatever is committed while it lasts; SQLite's do anyway."""
+    if session.get_bind().dialect.name != "sqlite":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
 def _is_conflict(error: DBAPIError) -> bool:
     return getattr(error.orig, "pgcode", None) in _TRANSIENT or any(text in str(error.orig) for text in _BUSY)
 
@@ -158,6 +172,7 @@ def _tune_sqlite(engine: Engine) -> None:
             connection.execute(f"PRAGMA {pragma}")
         # Its own knows ASCII alone: a search in any case would not find "Ärger" by "ärger".
         connection.create_function("lower", 1, _lower, deterministic=True)
+        connection.create_function("duration_bucket", 1, bucket_of, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -24,3 +25,8 @@ def uuid7() -> UUID:
     random = int.from_bytes(os.urandom(8), "big") & (2**62 - 1)
     milliseconds = (ticks >> 12) & (2**48 - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0b10 << 62 | random)
+
+
+def first_of(at: datetime) -> UUID:
+    """What sorts before all identifiers that are made from a time on, and after those made before."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)

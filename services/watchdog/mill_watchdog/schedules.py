@@ -10,6 +10,7 @@ from mill_common.resources import Resources
 from mill_common.runs import Result, Run
 from mill_common.speed_survey import measure_speeds
 from mill_watchdog.alerts import prune_alerts
+from mill_watchdog.figures import add_up
 from mill_watchdog.orphans import delete_orphans
 from mill_watchdog.samples import drop_old_samples
 from mill_watchdog.uploads import expire_uploads
@@ -37,6 +38,7 @@ SWEEPS = {
         Sweep("step_speeds", "*/10 * * * *", measure_speeds),
         Sweep("expired_uploads", "*/10 * * * *", expire_uploads),
         Sweep("old_webhooks", "15 4 * * *", forget_webhooks),
+        Sweep("figures", "*/5 * * * *", add_up),
         Sweep("old_samples", "20 * * * *", drop_old_samples),
         Sweep("old_usage", "45 4 * * *", drop_old_usage),
         Sweep("old_alerts", "*/10 * * * *", prune_alerts),

@@ -12,6 +12,7 @@ from mill_common.models.alerts import (
 )
 from mill_common.models.attempts import Attempt, Outcome
 from mill_common.models.audit import AuditEntry, AuditOutcome
+from mill_common.models.figures import AttemptFigures, FiguresMark, Stock
 from mill_common.models.jobs import Job
 from mill_common.models.labels import JobLabel
 from mill_common.models.outputs import Output
@@ -37,8 +38,10 @@ __all__ = [
     "AlertTurn",
     "ApiKey",
     "Attempt",
+    "AttemptFigures",
     "AuditEntry",
     "AuditOutcome",
+    "FiguresMark",
     "Job",
     "JobLabel",
     "JobSource",
@@ -52,6 +55,7 @@ __all__ = [
     "Role",
     "RuntimeSetting",
     "StepSpeed",
+    "Stock",
     "SystemSample",
     "Task",
     "TaskNeed",

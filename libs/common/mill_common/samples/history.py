@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Integer, delete, func, select
+from sqlalchemy import delete, func, literal, select
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
+from mill_common.intervals import step_of
 from mill_common.models import SystemSample
 
 POINTS = 288  # of each series: one for five minutes of a day
@@ -45,7 +45,7 @@ def step_s(hours: int, sample_s: float) -> int:
 
 def sample_history(session: Session, *, hours: int, step: int, service: str | None = None) -> list[Series]:
     """The series of the last `hours`, a point for every `step` seconds; at most `SERIES_MAX` processes."""
-    place = _step_of(session, step).label("place")
+    place = step_of(col(SystemSample.taken_at), literal(step)).label("place")
     who = (col(SystemSample.service), col(SystemSample.host), col(SystemSample.pid))
     values = (
         SystemSample.cpu_percent,
@@ -67,13 +67,6 @@ def sample_history(session: Session, *, hours: int, step: int, service: str | No
         point = Point(at, round(cpu, 1), round(memory, 1), round(disk, 1), round(active, 2), round(scratch))
         found.setdefault(tuple(row[:3]), []).append(point)
     return [Series(*key, points) for key, points in found.items()]
-
-
-def _step_of(session: Session, step: int) -> Any:
-    at = col(SystemSample.taken_at)
-    if session.get_bind().dialect.name == "sqlite":
-        return func.strftime("%s", at).cast(Integer) // step
-    return func.floor(func.extract("epoch", at) / step).cast(Integer)
 
 
 def forget_samples(session: Session, *, keep_hours: int) -> int:

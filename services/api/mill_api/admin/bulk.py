@@ -19,9 +19,10 @@ from mill_api.openapi import operation
 from mill_api.resources import Resources, resources
 from mill_common.cleanup import delete_job_objects
 from mill_common.errors import MillError, StorageUnavailable
+from mill_common.figures import remove_job
 from mill_common.models import AuditOutcome, Job
 from mill_common.models import Owner as OwnerRow
-from mill_common.queue import JobEnded, cancel_job, delete_job, retry_job
+from mill_common.queue import JobEnded, cancel_job, retry_job
 from mill_common.states import JOB_ENDED, JobStatus
 
 OneJob = Callable[[Resources, UUID], None]
@@ -120,8 +121,8 @@ def cancel_one(wired: Resources, job_id: UUID) -> None:
 
 def delete_one(wired: Resources, job_id: UUID) -> None:
     """Delete a job and what it made."""
-    keys = wired.database.run(lambda session: delete_job(session, job_id))
-    delete_job_objects(wired.store, job_id, keys)
+    keys = wired.database.run(lambda session: remove_job(session, job_id))
+    delete_job_objects(wired.store, {job_id: keys})
 
 
 def _each(wired: Resources, chosen: list[UUID], one: OneJob) -> tuple[list[UUID], list[NotDone]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,11 +10,9 @@ from starlette.requests import Request
 
 from mill_api.admin.cache import Aged, cache
 from mill_api.resources import resources
+from mill_common import figures
+from mill_common.figures import TaskCounts
 from mill_common.models import Job, Task
-from mill_common.states import TaskStatus
-
-TaskCounts = Mapping[tuple[TaskStatus, str], int]
-"""Tasks by status and kind."""
 
 
 def task_counts(request: Request, collection: str | None) -> Aged[TaskCounts]:
@@ -23,8 +20,8 @@ def task_counts(request: Request, collection: str | None) -> Aged[TaskCounts]:
     database = resources(request).database
 
     def reckon() -> TaskCounts:
-        with database.read() as session:
-            return _count(session, collection)
+        with database.snapshot() as session:
+            return figures.task_counts(session) if collection is None else _count(session, collection)
 
     return cache(request).get(("tasks", collection), reckon)
 
@@ -34,9 +31,8 @@ def tasks_in(collection: str) -> Any:
     return select(col(Job.id)).where(col(Job.collection) == collection)
 
 
-def _count(session: Session, collection: str | None) -> TaskCounts:
+def _count(session: Session, collection: str) -> TaskCounts:
     counted = select(col(Task.status), col(Task.kind), func.count())
-    if collection is not None:
-        counted = counted.where(col(Task.job_id).in_(tasks_in(collection)))
+    counted = counted.where(col(Task.job_id).in_(tasks_in(collection)))
     rows = session.execute(counted.group_by(col(Task.status), col(Task.kind))).all()
     return {(status, kind): count for status, kind, count in rows}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 from starlette.requests import Request
 
@@ -18,8 +17,9 @@ from mill_api.fields import CollectionName, Time
 from mill_api.openapi import operation
 from mill_api.rate_limits import Rate
 from mill_api.resources import resources
+from mill_common.figures import JobCounts, TaskCounts, job_counts, upload_bytes
 from mill_common.intervals import seconds_between
-from mill_common.models import Job, Upload
+from mill_common.models import Job
 from mill_common.runs.ledger import now
 from mill_common.states import CLAIMABLE, JobStatus, TaskStatus
 
@@ -82,45 +82,41 @@ def system_stats(request: Request, query: StatsQuery) -> SystemStats:
     def reckon() -> SystemStats:
         # Let go of between the two, so that neither waits for the other's connection.
         counts = task_counts(request, query.collection).value
-        with database.read() as session:
+        with database.snapshot() as session:
             return _reckon(session, counts, query.collection)
 
     known = cache(request).get(("stats", query.collection), reckon)
     return known.value.model_copy(update={"age_seconds": round(known.age_s, 3)})
 
 
-def _reckon(session: Session, counts: Any, collection: str | None) -> SystemStats:
-    wanted = [col(Job.collection) == collection] if collection is not None else []
-    # Each is a walk through one index.
-    jobs = select(col(Job.status), func.count(), func.coalesce(func.sum(Job.duration_s), 0.0)).where(*wanted)
-    by_status = {status: (count, seconds) for status, count, seconds in session.execute(jobs.group_by(col(Job.status)))}
-    made = int(session.scalar(select(func.coalesce(func.sum(col(Job.stored_bytes)), 0)).where(*wanted)) or 0)
-    taken_in = None
-    if collection is None:
-        taken_in = int(session.scalar(select(func.coalesce(func.sum(col(Upload.size)), 0))) or 0)
-    took = _processing(session, wanted)
+def _reckon(session: Session, counts: TaskCounts, collection: str | None) -> SystemStats:
+    jobs = job_counts(session, collection)
+    made = sum(counted.stored_bytes for counted in jobs.values())
+    taken_in = upload_bytes(session) if collection is None else None
+    took = _processing(session, collection)
     total_bytes = made + (taken_in or 0)
     return SystemStats(
         collection=collection,
         videos=VideoFigures(
-            total=sum(count for count, _ in by_status.values()),
-            by_status={status.value: by_status.get(status, (0, 0))[0] for status in JobStatus},
+            total=sum(counted.jobs for counted in jobs.values()),
+            by_status={status.value: jobs.get(status, JobCounts()).jobs for status in JobStatus},
             total_storage_bytes=made,
-            total_duration_seconds=round(sum(float(seconds) for _, seconds in by_status.values()), 3),
+            total_duration_seconds=round(sum(counted.video_s for counted in jobs.values()), 3),
         ),
         jobs=_tasks(counts, took),
         storage=StorageFigures(
             total_bytes=total_bytes,
             total_gb=round(total_bytes / GB, 2),
             upload_bytes=taken_in,
-            proxy_count=by_status.get(JobStatus.COMPLETED, (0, 0))[0],
+            proxy_count=jobs.get(JobStatus.COMPLETED, JobCounts()).jobs,
         ),
         timestamp=now(session),
         age_seconds=0.0,
     )
 
 
-def _processing(session: Session, wanted: list[Any]) -> Spread:
+def _processing(session: Session, collection: str | None) -> Spread:
+    wanted = [col(Job.collection) == collection] if collection is not None else []
     took = seconds_between(col(Job.started_at), col(Job.completed_at))
     ended = [*wanted, col(Job.status) == JobStatus.COMPLETED, col(Job.started_at).is_not(None)]
     latest = col(Job.id) if wanted else col(Job.completed_at)
@@ -128,7 +124,7 @@ def _processing(session: Session, wanted: list[Any]) -> Spread:
     return spread(float(seconds) for seconds in session.scalars(listed))
 
 
-def _tasks(counts: Any, took: Spread) -> TaskFigures:
+def _tasks(counts: TaskCounts, took: Spread) -> TaskFigures:
     by_status: Counter[str] = Counter()
     by_type: Counter[str] = Counter()
     for (status, kind), count in counts.items():

@@ -24,6 +24,7 @@ from mill_api.uploads.room import UploadTooLarge
 from mill_api.webhooks.request import check_url, job_endpoint
 from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
+from mill_common.figures import remove_job
 from mill_common.hooks.secrets import new_secret
 from mill_common.merging import first_tasks
 from mill_common.models import Job, JobSource
@@ -34,7 +35,6 @@ from mill_common.queue import (
     JobNotFound,
     JobRunning,
     cancel_job,
-    delete_job,
     enqueue_job,
     retry_job,
 )
@@ -146,9 +146,9 @@ def delete_job_and_files(request: Request, job_id: UUID, query: DeleteQuery) -> 
     wired.database.run(lambda session: _stop(session, job_id, owner_id))
     if not query.delete_files:
         keep_job_objects(wired.store, job_id)  # first, or a sweep might come in between
-    keys = wired.database.run(lambda session: delete_job(session, job_id))
+    keys = wired.database.run(lambda session: remove_job(session, job_id))
     # After the commit: a file without a row is swept, a row without its file would be a lie.
-    deleted = delete_job_objects(wired.store, job_id, keys) if query.delete_files else 0
+    deleted = delete_job_objects(wired.store, {job_id: keys}) if query.delete_files else 0
     return Deletion(job_id=job_id, deleted=True, files_deleted=deleted)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from mill_api.admin.percentiles import SAMPLE, Spread
+from mill_api.admin.percentiles import Spread
 from mill_api.fields import Time
 
 
@@ -18,7 +18,7 @@ class OperationFigures(BaseModel):
     success_rate: float | None = Field(description="Of those that succeeded or failed; null without any.")
     error_rate: float | None
     average_duration_seconds: float | None
-    duration_seconds: Spread = Field(description=f"Of the {SAMPLE} that began last of those that succeeded.")
+    duration_seconds: Spread = Field(description="Of those that succeeded; percentiles to within five per cent.")
 
 
 class StageFigures(OperationFigures):
@@ -31,7 +31,7 @@ class StageFigures(OperationFigures):
 
 
 class ProcessingStats(OperationFigures):
-    """What was done in the last hours."""
+    """What was done in the last hours: those full minutes, and the one that runs. Deleted jobs count, too."""
 
     hours: int
     stages: dict[str, StageFigures] = Field(description="By kind of task.")

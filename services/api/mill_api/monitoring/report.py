@@ -79,13 +79,13 @@ def _report(request: Request, days: int) -> Report:
     wired = resources(request)
 
     def reckon() -> Report:
-        with wired.database.read() as session:
-            return _reckon(session, days, wired.settings.task_deadline_s)
+        with wired.database.snapshot() as session:
+            return _reckon(session, days)
 
     return cache(request).get(("report", days), reckon).value
 
 
-def _reckon(session: Session, days: int, deadline_s: float) -> Report:
+def _reckon(session: Session, days: int) -> Report:
     until = now(session)
     today = until.replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=days - 1)
@@ -94,7 +94,7 @@ def _reckon(session: Session, days: int, deadline_s: float) -> Report:
         to_date=until,
         days=[_day(session, first + timedelta(days=number)) for number in range(days)],
         owners=_owners(session, first),
-        processing=processing_stats(session, days * 24, deadline_s),
+        processing=processing_stats(session, days * 24),
     )
 
 

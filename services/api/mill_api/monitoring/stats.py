@@ -64,11 +64,11 @@ class SessionList(BaseModel):
 @operation(tag="monitoring", query=HoursQuery, returns=ProcessingStats, scope=VIEWER)
 def get_processing_stats(request: Request, query: HoursQuery) -> ProcessingStats:
     """Show how attempts at tasks ended in the last hours, by stage and by error code."""
-    database, deadline_s = resources(request).database, resources(request).settings.task_deadline_s
+    database = resources(request).database
 
     def reckon() -> ProcessingStats:
-        with database.read() as session:
-            return processing_stats(session, query.hours, deadline_s)
+        with database.snapshot() as session:
+            return processing_stats(session, query.hours)
 
     known = cache(request).get(("processing", query.hours), reckon)
     return known.value.model_copy(update={"age_seconds": round(known.age_s, 3)})

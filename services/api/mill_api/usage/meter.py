@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from mill_api.usage.histogram import bucket_of
 from mill_common.database import Database
+from mill_common.histogram import bucket_of
 from mill_common.models import Traffic, Usage
 
 log = structlog.get_logger(__name__)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from mill_api.auth import caller
 from mill_api.openapi import operation
 from mill_api.resources import resources
-from mill_api.usage.histogram import percentile_ms
+from mill_common.histogram import percentile_ms
 from mill_common.models import Usage
 
 DAYS = 30  # asked for without a range

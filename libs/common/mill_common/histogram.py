@@ -1,4 +1,7 @@
-"""Latencies in buckets that grow by a tenth: any percentile is right to within five per cent."""
+"""Lengths of time in buckets that grow by a tenth: any percentile is right to within five per cent.
+
+Buckets of the same number hold the same lengths wherever they were counted, so histograms are added up.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from collections.abc import Mapping
 
 GROWTH = 1.1
 SMALLEST_MS = 0.1
-LAST = 200  # above five hours
+LAST = 220  # above a day
 
 
 def bucket_of(seconds: float) -> int:
-    """The bucket of a latency. Bucket 0 holds everything up to `SMALLEST_MS`."""
+    """The bucket of a length. Bucket 0 holds everything up to `SMALLEST_MS`."""
     milliseconds = seconds * 1000
     if milliseconds <= SMALLEST_MS:
         return 0
@@ -19,7 +22,7 @@ def bucket_of(seconds: float) -> int:
 
 
 def percentile_ms(counts: Mapping[int, int], share: float) -> float | None:
-    """The latency in milliseconds that `share` of the requests did not exceed; None without any."""
+    """The length in milliseconds that `share` of those counted did not exceed; None without any."""
     wanted = math.ceil(share * sum(counts.values()))
     seen = 0
     for bucket in sorted(counts):
