@@ -25,7 +25,8 @@ from mill_common.hooks.endpoints import recover, rotate_secret, test_delivery
 from mill_common.hooks.outcome import Answer, record
 from mill_common.hooks.schedule import ATTEMPTS_MAX
 from mill_common.hooks.secrets import message_id, new_secret
-from mill_common.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from mill_common.ids import uuid7
+from mill_common.models import Owner, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from mill_common.models.webhooks import DeliveryStatus, DisabledReason, WebhookEvent
 from mill_common.resources import Resources, open_resources
 from mill_watchdog.webhooks import Deliverer
@@ -62,8 +63,8 @@ class Hooks:
         self.database = resources.database
 
     def endpoint(self, url: str, **fields: Any) -> UUID:
-        """An endpoint of ada's that wants the test event alone."""
-        row = WebhookEndpoint(owner_id="ada", url=url, secret=fields.pop("secret", new_secret()), events=[], **fields)
+        """An endpoint, of ada's if nobody else is named, that wants the test event alone."""
+        row = WebhookEndpoint(**{"owner_id": "ada", "url": url, "secret": new_secret(), "events": [], **fields})
         with self.database.write() as session:
             session.add(row)
         return row.id
@@ -376,7 +377,7 @@ def test_only_endpoints_with_something_due_are_looked_at(hooks: Hooks) -> None:
     for _ in range(3):
         hooks.event(due)
     hooks.write(WebhookDelivery, hooks.event(later), next_at=db_now(60.0))
-    assert hooks.database.run(due_endpoints) == [due]
+    assert [found.id for found in hooks.database.run(due_endpoints)] == [due]
 
 
 def test_what_is_under_way_at_the_end_is_handed_back(hooks: Hooks, receiver: Receiver) -> None:
@@ -414,17 +415,37 @@ def test_the_url_of_a_job_that_is_gone_goes_once_nothing_is_kept_for_it(hooks: H
 
 
 def test_a_receiver_that_hangs_delays_nobody_else(hooks: Hooks, receiver: Receiver) -> None:
-    settings = hooks.resources.settings.model_copy(update={"webhook_timeout_s": 60.0, "webhook_threads": 8})
     hanging = [hooks.endpoint(receiver.url("hang")) for _ in range(3)]
     for endpoint in hanging * 10:
         hooks.event(endpoint)
     healthy = [hooks.event(hooks.endpoint(receiver.url())) for _ in range(12)]
+    # One request each: nobody waits for more than has been seen to answer.
+    _deliver_beside(hooks, receiver, len(healthy), hanging=len(hanging))
+
+
+def test_urls_of_single_jobs_that_hang_at_one_host_share_one_lane(hooks: Hooks, receiver: Receiver) -> None:
+    for _ in range(12):
+        hooks.event(hooks.endpoint(receiver.url("hang"), job_id=uuid7()))
+    with hooks.database.write() as session:
+        session.add(Owner(id="ben"))
+    others = [hooks.event(hooks.endpoint(receiver.url(), job_id=uuid7(), owner_id="ben")) for _ in range(12)]
+    _deliver_beside(hooks, receiver, len(others), hanging=1)
+
+
+def test_who_is_known_to_fail_is_no_stranger_to_a_new_watchdog(hooks: Hooks, receiver: Receiver) -> None:
+    for _ in range(12):
+        hooks.event(hooks.endpoint(receiver.url("hang"), failing_since=datetime.now(UTC)))
+    others = [hooks.event(hooks.endpoint(receiver.url())) for _ in range(12)]
+    _deliver_beside(hooks, receiver, len(others), hanging=1)
+
+
+def _deliver_beside(hooks: Hooks, receiver: Receiver, healthy: int, *, hanging: int) -> None:
+    settings = hooks.resources.settings.model_copy(update={"webhook_timeout_s": 60.0, "webhook_threads": 8})
     with closing(open_resources(settings)) as opened:
         deliverer = Deliverer(opened)
         deliverer.start()
-        wait_for(lambda: len(receiver.heard("ok")) == len(healthy))
-        # One request each: nobody waits for more than has been seen to answer.
-        assert len(receiver.heard("hang")) == len(hanging)
+        wait_for(lambda: len(receiver.heard("ok")) == healthy)
+        assert len(receiver.heard("hang")) == hanging
         deliverer.stop()
 
 

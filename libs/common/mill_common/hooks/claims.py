@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, SQLColumnExpression, bindparam, select, update
+from sqlalchemy import CTE, ColumnElement, SQLColumnExpression, bindparam, func, select, update
 from sqlmodel import Session, col
 
 from mill_common.clock import db_now
@@ -39,15 +39,31 @@ class DeliveryClaim:
     wanted: bool  # whether the endpoint is still to be told
 
 
-def due_endpoints(session: Session) -> list[UUID]:
+@dataclass(frozen=True, kw_only=True)
+class DueEndpoint:
+    """An endpoint for which something is due."""
+
+    id: UUID
+    lane: UUID | str  # endpoints of one lane are one receiver: an owner's URLs for single jobs at one host
+    is_failing: bool
+
+
+def due_endpoints(session: Session) -> list[DueEndpoint]:
     """The endpoints for which something is due. Costs a look at an index for each that has something waiting."""
     every = _waiting()
     is_due = select(col(WebhookDelivery.id)).where(
         _of(every.c.endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now()
     )
-    asked = every.c.endpoint_id.is_not(None)
-    found = select(every.c.endpoint_id).where(asked, is_due.exists(), _may_be_told(every.c.endpoint_id))
-    return list(session.scalars(found).all())
+    columns = (WebhookEndpoint.id, WebhookEndpoint.owner_id, WebhookEndpoint.job_id, WebhookEndpoint.url)
+    found = (
+        select(*map(col, columns), col(WebhookEndpoint.failing_since))
+        .join(every, every.c.endpoint_id == col(WebhookEndpoint.id))
+        .where(is_due.exists(), ~_is_left_alone())
+    )
+    return [
+        DueEndpoint(id=id_, lane=id_ if job_id is None else f"{owner_id} {_host(url)}", is_failing=since is not None)
+        for id_, owner_id, job_id, url, since in session.execute(found)
+    ]
 
 
 def is_owed() -> ColumnElement[bool]:
@@ -100,10 +116,11 @@ def held(claim: DeliveryClaim) -> ColumnElement[bool]:
 
 
 def _take(session: Session, endpoint_id: UUID, count: int, worker: str, lease_s: float) -> Sequence[WebhookDelivery]:
+    asked = select(col(WebhookEndpoint.id)).where(col(WebhookEndpoint.id) == endpoint_id, _is_left_alone())
     # In a WITH: PostgreSQL may do a subquery several times over, and then its LIMIT is none.
     due = (
         select(col(WebhookDelivery.id))
-        .where(_of(endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now(), _may_be_told(endpoint_id))
+        .where(_of(endpoint_id), _pending(), col(WebhookDelivery.next_at) <= db_now(), ~asked.exists())
         .order_by(col(WebhookDelivery.next_at), col(WebhookDelivery.id))
         .limit(count)
         .with_for_update(skip_locked=True)
@@ -140,6 +157,10 @@ def _claim_of(row: WebhookDelivery, endpoint: WebhookEndpoint, rotating: bool) -
     )
 
 
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].lower()
+
+
 def _waiting() -> CTE:
     """The endpoints that have something waiting, and a null after the last."""
     one = select(_following(None).label("endpoint_id")).cte("one", recursive=True)
@@ -158,10 +179,9 @@ def _of(endpoint_id: UUID | SQLColumnExpression[UUID]) -> ColumnElement[bool]:
     return col(WebhookDelivery.endpoint_id) == endpoint_id
 
 
-def _may_be_told(endpoint_id: UUID | SQLColumnExpression[UUID]) -> ColumnElement[bool]:
-    """Whether an endpoint has not asked to be left alone."""
-    asked = (col(WebhookEndpoint.id) == endpoint_id) & (col(WebhookEndpoint.not_before) > db_now())
-    return ~select(col(WebhookEndpoint.id)).where(asked).exists()
+def _is_left_alone() -> ColumnElement[bool]:
+    """Whether an endpoint has asked for it; false, not unknown, where it never has."""
+    return func.coalesce(col(WebhookEndpoint.not_before) > db_now(), False)
 
 
 def _pending() -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from mill_common.errors import LeaseLost, MillError, ShuttingDown
-from mill_common.hooks.claims import DeliveryClaim, claim_deliveries, due_endpoints, lapse
+from mill_common.hooks.claims import DeliveryClaim, DueEndpoint, claim_deliveries, due_endpoints, lapse
 from mill_common.hooks.endpoints import disable_failing
 from mill_common.hooks.outcome import Answer, drop, hand_back, record
 from mill_common.metrics.instruments import WEBHOOK_SECONDS
@@ -23,7 +23,7 @@ from mill_common.models.webhooks import DisabledReason
 from mill_common.resources import Resources
 from mill_common.tracing import done_for
 from mill_common.worker.runner import worker_name
-from mill_watchdog.webhooks.lanes import Lanes
+from mill_watchdog.webhooks.lanes import Lane, Lanes
 from mill_watchdog.webhooks.posting import Poster
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Deliverer:
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._stop_at = float("inf")
-        self._due: list[UUID] = []
+        self._due: list[DueEndpoint] = []
         self._scan_at = self._lapse_at = 0.0
         self._threads = ThreadPoolExecutor(settings.webhook_threads, thread_name_prefix="webhook")
         self._dispatcher = threading.Thread(target=self._forever, name="webhooks", daemon=True)
@@ -82,13 +82,15 @@ class Deliverer:
         if not wanted:
             return 0
         claims: list[DeliveryClaim] = []
-        take = partial(claim_deliveries, wanted=wanted, worker=self._worker, lease_s=self._settings.webhook_lease_s)
+        counts = {endpoint.id: count for endpoint, count in wanted.items()}
+        take = partial(claim_deliveries, wanted=counts, worker=self._worker, lease_s=self._settings.webhook_lease_s)
         try:
             claims = self._database.run(take)
         finally:
             self._settle(wanted, Counter(claim.endpoint_id for claim in claims))
+        lanes = {endpoint.id: endpoint.lane for endpoint in wanted}
         for claim in claims:
-            self._threads.submit(self._send, claim)
+            self._threads.submit(self._send, claim, lanes[claim.endpoint_id])
         return len(claims)
 
     def _scan(self) -> None:
@@ -96,29 +98,34 @@ class Deliverer:
         with self._database.read() as session:
             found = due_endpoints(session)
         # Those that were waiting keep their place; who is served goes to the end.
-        known = set(self._due)
-        self._due.extend(endpoint_id for endpoint_id in found if endpoint_id not in known)
-
-    def _reserve(self) -> dict[UUID, int]:
-        """Room for as many requests as may be made now, for those first who have waited longest."""
-        wanted: dict[UUID, int] = {}
+        known = {endpoint.id for endpoint in self._due}
+        new = [endpoint for endpoint in found if endpoint.id not in known]
+        self._due.extend(new)
         with self._lock:
-            for endpoint_id in self._due:
+            for endpoint in new:
+                if endpoint.is_failing:
+                    self._lanes.meet(endpoint.lane)
+
+    def _reserve(self) -> dict[DueEndpoint, int]:
+        """Room for as many requests as may be made now, for those first who have waited longest."""
+        wanted: dict[DueEndpoint, int] = {}
+        with self._lock:
+            for endpoint in self._due:
                 if not self._lanes.free_threads:
                     break
-                if count := self._lanes.room(endpoint_id):
-                    self._lanes.take(endpoint_id, count)
-                    wanted[endpoint_id] = count
+                if count := self._lanes.room(endpoint.lane):
+                    self._lanes.take(endpoint.lane, count)
+                    wanted[endpoint] = count
         return wanted
 
-    def _settle(self, wanted: Mapping[UUID, int], taken: Mapping[UUID, int]) -> None:
+    def _settle(self, wanted: Mapping[DueEndpoint, int], taken: Mapping[UUID, int]) -> None:
         """Give back the room for which there was nothing, and put who was served at the end."""
         with self._lock:
-            for endpoint_id, count in wanted.items():
-                if unused := count - taken.get(endpoint_id, 0):
-                    self._lanes.leave(endpoint_id, unused)
-        waiting = [endpoint_id for endpoint_id in self._due if endpoint_id not in wanted]
-        more = [endpoint_id for endpoint_id, count in wanted.items() if taken.get(endpoint_id) == count]
+            for endpoint, count in wanted.items():
+                if unused := count - taken.get(endpoint.id, 0):
+                    self._lanes.leave(endpoint.lane, unused)
+        waiting = [endpoint for endpoint in self._due if endpoint not in wanted]
+        more = [endpoint for endpoint, count in wanted.items() if taken.get(endpoint.id) == count]
         self._due = [*waiting, *more]
 
     def _lapse(self) -> None:
@@ -130,12 +137,12 @@ class Deliverer:
             _tell_disabled(endpoint_id, DisabledReason.FAILING)
             self._scan_at = 0.0
 
-    def _send(self, claim: DeliveryClaim) -> None:
+    def _send(self, claim: DeliveryClaim, lane: Lane) -> None:
         try:
             if not claim.wanted:
                 self._database.run(partial(drop, claim=claim))
             else:
-                self._post(claim)
+                self._post(claim, lane)
         except LeaseLost:
             log.info("webhook_delivery_lost", delivery=str(claim.id), epoch=claim.epoch)
         except (SQLAlchemyError, MillError) as error:
@@ -146,17 +153,17 @@ class Deliverer:
             sentry_sdk.capture_exception(error)
         finally:
             with self._lock:
-                self._lanes.leave(claim.endpoint_id)
+                self._lanes.leave(lane)
             self._news.set()
 
-    def _post(self, claim: DeliveryClaim) -> None:
+    def _post(self, claim: DeliveryClaim, lane: Lane) -> None:
         try:
             answer = self._traced(claim)
         except ShuttingDown:
             self._database.run(partial(hand_back, claim=claim))
             return
         with self._lock:
-            self._lanes.learn(claim.endpoint_id, took_s=answer.duration_s, succeeded=answer.is_success)
+            self._lanes.learn(lane, took_s=answer.duration_s, succeeded=answer.is_success)
         disabled = self._database.run(partial(record, claim=claim, answer=answer))
         _tell(claim, answer)
         if disabled:
