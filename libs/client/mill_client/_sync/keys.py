@@ -28,7 +28,7 @@ class Keys:
     ) -> Key:
         """Make a key. Its secret, `key`, is told this once.
 
-        Scopes are `jobs:read`, `jobs:write`, `jobs` for both, and `admin`.
+        Scopes are `jobs:read`, `jobs:write`, `jobs` for both, `viewer`, `operator` and `admin`.
         """
         body = given(name=name, owner=owner, scopes=scopes or None, expires_at=expires_at)
         return self._transport.send(account.create_key(body))

@@ -24,7 +24,8 @@ def create(
     *,
     owner: Annotated[str | None, typer.Option(help="Whose jobs it sees.")] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(help="`jobs:read`, `jobs:write`, `jobs` or `admin`; may be repeated.")
+        list[str] | None,
+        typer.Option(help="`jobs:read`, `jobs:write`, `jobs`, `viewer`, `operator` or `admin`; may be repeated."),
     ] = None,
     expires: Annotated[datetime | None, typer.Option(help="When it ends, in local time; never by default.")] = None,
     as_json: Json = False,
