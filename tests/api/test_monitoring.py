@@ -151,7 +151,7 @@ def test_the_pace_counts_each_success_when_it_was(any_gateway: Gateway, vera: ht
 
 
 def test_active_sessions_show_stage_duration_and_resources(any_gateway: Gateway, vera: httpx.Client) -> None:
-    """P6: what runs, where it is, and what it has cost."""
+    """P1, P2, P6: what runs, the stage it is in, whose it is, and what it has cost."""
     with any_gateway.owner("ada") as ada:
         job_id = submit(ada, filename="holiday.mp4")
     claimed = claim(any_gateway.resources)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from mill_common.log_files import FILES, LogFile, SharedFileHandler
+from mill_common.log_files import FILES, LogFile, SharedFileHandler, log_files, open_log_files
 from mill_common.logs import configure_logs, set_level
 from mill_common.settings import Settings
 
@@ -136,3 +136,16 @@ def test_a_folder_that_is_gone_costs_the_line_alone(tmp_path: Path) -> None:
     handler.emit(logging.makeLogRecord({"msg": "lost", "levelno": logging.INFO}))
     handler.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_settings_give_every_file_another_size_and_number(tmp_path: Path) -> None:
+    """P7: `MILL_LOG_ROTATION_BYTES` and `MILL_LOG_BACKUP_COUNT`."""
+    chosen = Settings(data_dir=tmp_path, log_rotation_bytes=2048, log_backup_count=1)
+    assert {(file.max_bytes, file.backups) for file in log_files(chosen)} == {(2048, 1)}
+    none_kept = Settings(data_dir=tmp_path, log_rotation_bytes=1024, log_backup_count=0)
+    handler = open_log_files(tmp_path / "logs", none_kept)[0]
+    for number in range(40):
+        handler.emit(logging.LogRecord("x", logging.INFO, __file__, 1, f"{number} " + "x" * 100, None, None))
+    handler.close()
+    assert [path.name for path in (tmp_path / "logs").glob("application*")] == ["application.log"]
+    assert (tmp_path / "logs" / "application.log").stat().st_size <= 1024

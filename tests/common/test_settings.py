@@ -37,6 +37,35 @@ def test_a_secrets_folder_sets(tmp_path: Path) -> None:
     assert said.stdout.strip() == "from a file"
 
 
+@pytest.mark.parametrize(
+    ("name", "default", "other"),
+    [
+        ("alert_error_rate", 0.1, 0.2),
+        ("alert_slow_s", 300.0, 60.0),
+        ("alert_cpu_percent", 80.0, 70.0),
+        ("alert_memory_percent", 80.0, 70.0),
+        ("alert_disk_percent", 90.0, 70.0),
+        ("alert_stuck_s", 1800.0, 600.0),
+        ("alert_keep", 500, 50),
+        ("log_level", "INFO", "DEBUG"),
+        ("log_rotation_bytes", None, 5_000_000),
+        ("log_backup_count", None, 2),
+        ("health_cache_s", 60.0, 5.0),
+        ("health_limit_s", 10.0, 5.0),
+        ("health_warning_percent", 80.0, 70.0),
+        ("health_critical_percent", 95.0, 90.0),
+        ("samples_keep_hours", 24, 48),
+    ],
+)
+def test_every_threshold_of_monitoring_is_set_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch, name: str, default: object, other: object
+) -> None:
+    """P7, with the defaults of document 003."""
+    assert getattr(Settings(), name) == default
+    monkeypatch.setenv(f"MILL_{name.upper()}", str(other))
+    assert getattr(Settings(), name) == other
+
+
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILL_POLL_S", "")
     monkeypatch.setenv("MILL_ADMIN_KEY", "")

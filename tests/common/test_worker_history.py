@@ -1,4 +1,4 @@
-"""Whatever becomes of an attempt, its row says who ran it, when, how it ended and what it cost."""
+"""P2: whatever becomes of an attempt, its row says who ran it, when, how it ended and what it cost."""
 
 from __future__ import annotations
 

@@ -220,6 +220,7 @@ def test_a_source_may_have_too_many_streams(clip: Clip, job_of: MakeJob) -> None
 
 
 def test_progress_never_goes_back_and_every_step_names_its_stage(clip: Clip, job_of: MakeJob) -> None:
+    """P1: every task reports the stage it is in."""
     job = job_of(clip("plain"))
     job.run(HANDLERS)
     for task in job.runs.values():

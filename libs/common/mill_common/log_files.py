@@ -11,8 +11,10 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from mill_common.settings import Settings
 
 MEDIA = ("mill_transcoder", "mill_transcriber", "mill_common.worker")
 PERFORMANCE = "mill.performance"
@@ -100,6 +102,8 @@ class SharedFileHandler(logging.Handler):
         return (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino)
 
     def _turn_over(self) -> None:
+        if not self.file.backups:
+            self._path.unlink(missing_ok=True)
         for number in range(self.file.backups, 0, -1):
             older = self._path if number == 1 else self._numbered(number - 1)
             if older.exists():
@@ -114,10 +118,19 @@ class SharedFileHandler(logging.Handler):
             self._descriptor = None
 
 
-def open_log_files(folder: Path) -> list[SharedFileHandler]:
+def log_files(settings: Settings) -> list[LogFile]:
+    """The four files, as large and as many as the settings say where they do."""
+    size, backups = settings.log_rotation_bytes, settings.log_backup_count
+    return [
+        replace(file, max_bytes=size or file.max_bytes, backups=file.backups if backups is None else backups)
+        for file in FILES
+    ]
+
+
+def open_log_files(folder: Path, settings: Settings) -> list[SharedFileHandler]:
     """A handler for each file. Raises OSError if the folder cannot be made."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [SharedFileHandler(folder, file) for file in FILES]
+    return [SharedFileHandler(folder, file) for file in log_files(settings)]
 
 
 def _append(path: Path) -> int:

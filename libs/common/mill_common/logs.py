@@ -37,7 +37,7 @@ def configure_logs(settings: Settings, service: str) -> None:
     console.setFormatter(_formatter(shared, last))
     handlers: list[logging.Handler] = [console]
     if settings.log_dir is not None:
-        handlers += open_log_files(settings.log_dir)
+        handlers += open_log_files(settings.log_dir, settings)
         for handler in handlers[1:]:
             handler.setFormatter(_formatter(shared, _JSON))
     root = logging.getLogger()

@@ -164,6 +164,8 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
     log_format: str = Field(default="json", pattern="^(json|console)$")
     log_dir: Path | None = None  # where logs go as files as well
+    log_rotation_bytes: int | None = Field(default=None, ge=1024)  # of each of them, in place of its own limit
+    log_backup_count: int | None = Field(default=None, ge=0, le=1000)  # of each of them, likewise
     slow_request_s: float = Field(default=1.0, gt=0)  # from then on a request is told of in the performance log
     slow_step_s: float = Field(default=300.0, gt=0)  # so is an attempt at a task
     signals_port: int = Field(default=0, ge=0, le=65535)  # health and metrics of this process, to everybody; 0: nowhere

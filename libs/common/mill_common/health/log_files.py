@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from mill_common.health.report import Finding, Status
-from mill_common.log_files import FILES
+from mill_common.log_files import log_files
 from mill_common.settings import Settings
 
 _SLACK = 1.1  # times its limit: a line is written before anybody looks
@@ -20,13 +20,14 @@ def log_files_finding(settings: Settings) -> Finding:
         return Finding(status=Status.CRITICAL, message="log files cannot be written", details={"folder": str(folder)})
     sizes: dict[str, int] = {}
     closed: list[str] = []
-    for file in FILES:
+    files = log_files(settings)
+    for file in files:
         path = folder / file.name
         if path.exists():
             sizes[file.name] = path.stat().st_size
             if not os.access(path, os.R_OK | os.W_OK):
                 closed.append(file.name)
-    large = [file.name for file in FILES if sizes.get(file.name, 0) > _SLACK * file.max_bytes]
+    large = [file.name for file in files if sizes.get(file.name, 0) > _SLACK * file.max_bytes]
     details = {"folder": str(folder), "bytes": sizes}
     if closed:
         return Finding(status=Status.CRITICAL, message=f"not writable: {', '.join(closed)}", details=details)
