@@ -25,7 +25,6 @@ from mill_common.figures import (
     job_counts,
     marks,
     recount,
-    remove_job,
     successes,
     task_counts,
     upload_bytes,
@@ -35,6 +34,7 @@ from mill_common.figures.spans import pieces
 from mill_common.histogram import bucket_of, percentile_ms
 from mill_common.intervals import duration_bucket
 from mill_common.models import Attempt, AttemptFigures, FiguresMark, Job, Outcome, Stock, Task, Upload
+from mill_common.removal import remove_job, remove_jobs
 from mill_common.runs.ledger import now
 
 SEEDS = range(2)
@@ -140,7 +140,10 @@ def test_what_was_counted_is_what_there_is(database: Database, seed: int) -> Non
         if then.random.random() < 0.2:
             recount(database, then.at - timedelta(seconds=then.random.uniform(0, 7200)))
         if then.random.random() < 0.3 and (job_id := then.some_job()):
-            database.run(partial(remove_job, job_id=job_id))
+            if then.random.random() < 0.5:
+                database.run(partial(remove_job, job_id=job_id))
+            else:
+                assert list(database.run(partial(remove_jobs, job_ids=[job_id]))) == [job_id]
         with database.snapshot() as session:
             tasks = Counter((task.status, task.kind) for task in session.scalars(select(Task)))
             assert task_counts(session) == tasks
