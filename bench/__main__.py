@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import admin, alerts, api, clips, job, queue, signals, transcription, upload, watchers, webhooks
+from bench import admin, alerts, api, cleanup, clips, job, queue, signals, transcription, upload, watchers, webhooks
 from bench.result import Result, table, write
 
 BENCHES = {
@@ -20,6 +20,7 @@ BENCHES = {
     "queue": queue.run,
     "admin": admin.run,
     "signals": signals.run,
+    "cleanup": cleanup.run,  # after those that share its load
     "alerts": alerts.run,
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.load import SAID, loaded
+from bench.load import SAID, added_up
 from bench.result import Result
 from bench.signals import gateway, p95
 
@@ -23,7 +23,7 @@ LISTS: dict[str, dict[str, int | str]] = {
 
 def run(folder: Path) -> list[Result]:
     """Times as a client sees them, in milliseconds."""
-    url = loaded()
+    url = added_up()
     # Kept for no time at all, so that each request has its figures reckoned.
     with gateway(folder, url, MILL_RATE_LIMITS="false", MILL_ADMIN_STATS_S="0.000001") as client:
         found = _fresh(client)

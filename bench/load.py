@@ -95,16 +95,22 @@ SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND table
 
 @cache
 def loaded() -> str:
-    """The URL of a loaded server, which the benches of one run share, as its watchdog leaves it."""
+    """The URL of a loaded database, which the benches of one run share."""
     needed = 6 * JOBS * 1200  # bytes, with indexes
     if shutil.disk_usage(gettempdir()).free < needed or psutil.virtual_memory().available < 2**30:
         raise RuntimeError("not enough room: set MILL_BENCH_JOBS to less")
-    stack = ExitStack()
-    atexit.register(stack.close)
-    url = stack.enter_context(_server().database())
+    url = _kept().enter_context(_server().database())
     fill(url)
-    add_up(url)
     return url
+
+
+@cache
+def added_up() -> str:
+    """The same, after what the watchdog does every few minutes for those who ask for figures."""
+    with closing(open_resources(Settings(database_url=loaded(), data_dir=Path(gettempdir())))) as resources:
+        if watchdog(resources).run_now("figures") is None:
+            raise RuntimeError("the figures were not added up")
+    return loaded()
 
 
 def empty() -> AbstractContextManager[str]:
@@ -114,16 +120,14 @@ def empty() -> AbstractContextManager[str]:
 
 @cache
 def _server() -> Postgres:
-    server = Postgres()
-    atexit.register(server.close)
-    return server
+    return _kept().enter_context(Postgres())
 
 
-def add_up(url: str) -> None:
-    """What the watchdog does every few minutes for those who ask for figures."""
-    with closing(open_resources(Settings(database_url=url, data_dir=Path(gettempdir())))) as resources:
-        if watchdog(resources).run_now("figures") is None:
-            raise RuntimeError("the figures were not added up")
+@cache
+def _kept() -> ExitStack:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack
 
 
 def fill(url: str) -> None:

@@ -16,7 +16,7 @@ import httpx
 import psutil
 from server_process import free_port
 
-from bench.load import SAID, empty, loaded
+from bench.load import SAID, added_up, empty
 from bench.result import Result
 from mill_common.database import Database
 from mill_common.migrations import migrate
@@ -28,7 +28,7 @@ SCRAPED_S = 15.0  # as `deploy/prometheus` has it
 
 def run(folder: Path) -> list[Result]:
     """Times as a client sees them, in milliseconds, of a gateway on a loaded PostgreSQL; and what a worker spends."""
-    url = loaded()
+    url = added_up()
     with gateway(folder, url) as client, idle_worker(folder) as worker:
         before, began = cpu_s(worker), time.monotonic()
         results = _measure(client)

@@ -77,10 +77,11 @@ class Past:
         took = timedelta(milliseconds=self.random.randint(1, 400_000))
         seen = Seen(job_id, task.kind, outcome, CODES.get(outcome, ""), self.at, took.total_seconds())
         self.seen.append(seen)
-        times = {"started_at": self.at - took, "ended_at": self.at}
-        cost = {"cpu_s": took.total_seconds(), "peak_memory": len(self.seen), "bytes_in": 3, "bytes_out": 5}
-        code = seen.code or None
-        session.add(Attempt(task_id=task.id, epoch=1, worker="w", outcome=outcome, error_code=code, **times, **cost))
+        attempt = Attempt(task_id=task.id, epoch=1, worker="w", outcome=outcome, error_code=seen.code or None)
+        attempt.started_at, attempt.ended_at = self.at - took, self.at
+        attempt.cpu_s, attempt.peak_memory = seen.took_s, len(self.seen)
+        attempt.bytes_in, attempt.bytes_out = 3, 5
+        session.add(attempt)
 
     def some_job(self) -> UUID | None:
         """One that has ended and is there still."""

@@ -11,6 +11,7 @@ from functools import partial
 from random import Random
 
 import pytest
+from common.desk import Desk
 from common.past import Past, Seen
 from sqlalchemy import Float, func, literal, select
 from sqlmodel import col
@@ -25,7 +26,6 @@ from mill_common.figures import (
     job_counts,
     marks,
     recount,
-    remove_job,
     successes,
     task_counts,
     upload_bytes,
@@ -35,6 +35,7 @@ from mill_common.figures.spans import pieces
 from mill_common.histogram import bucket_of, percentile_ms
 from mill_common.intervals import duration_bucket
 from mill_common.models import Attempt, AttemptFigures, FiguresMark, Job, Outcome, Stock, Task, Upload
+from mill_common.removal import remove_job, remove_jobs
 from mill_common.runs.ledger import now
 
 SEEDS = range(2)
@@ -140,7 +141,10 @@ def test_what_was_counted_is_what_there_is(database: Database, seed: int) -> Non
         if then.random.random() < 0.2:
             recount(database, then.at - timedelta(seconds=then.random.uniform(0, 7200)))
         if then.random.random() < 0.3 and (job_id := then.some_job()):
-            database.run(partial(remove_job, job_id=job_id))
+            if then.random.random() < 0.5:
+                database.run(partial(remove_job, job_id=job_id))
+            else:
+                assert list(database.run(partial(remove_jobs, job_ids=[job_id]))) == [job_id]
         with database.snapshot() as session:
             tasks = Counter((task.status, task.kind) for task in session.scalars(select(Task)))
             assert task_counts(session) == tasks
@@ -237,3 +241,27 @@ def test_the_database_finds_the_bucket_that_the_program_finds(database: Database
     with database.read() as session:
         found = [session.scalar(select(duration_bucket(literal(length, Float)))) for length in lengths]
     assert found == [bucket_of(length) for length in lengths]
+
+
+def test_only_jobs_that_have_ended_and_run_nothing_are_removed(desk: Desk) -> None:
+    waiting = desk.job("ada")
+    ended = desk.job("bob")
+    desk.cancel(ended)
+    cancelled = desk.job("eve")
+    claim = next(claim for claim in (desk.claim(), desk.claim()) if claim.job.id == cancelled)
+    desk.cancel(cancelled)
+    gone = desk.database.run(partial(remove_jobs, job_ids=[waiting, ended, cancelled, claim.task_id]))
+    assert list(gone) == [ended]
+    with desk.database.read() as session:
+        assert set(session.scalars(select(col(Job.id)))) == {waiting, cancelled}
+
+
+def test_a_job_that_somebody_else_has_is_not_waited_for(migrated_postgres_url: str) -> None:
+    with closing(Database(migrated_postgres_url)) as database, closing(Database(migrated_postgres_url)) as other:
+        desk = Desk(database)
+        jobs = [desk.job("ada"), desk.job("ada")]
+        for job_id in jobs:
+            desk.cancel(job_id)
+        with other.write() as session:
+            session.scalars(select(Job).where(col(Job.id) == jobs[0]).with_for_update()).one()
+            assert list(database.run(partial(remove_jobs, job_ids=jobs))) == [jobs[1]]

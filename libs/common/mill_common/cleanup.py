@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select
-from sqlmodel import Session, col
+from sqlmodel import col
 
 from mill_common.errors import MillError, SourceMissing
-from mill_common.figures.removal import counted_of, take_off
 from mill_common.models import Job, Task
-from mill_common.queue import JobNotFound, JobRunning, delete_job
 from mill_common.queue.predicates import running
 from mill_common.queue.stuck import fail_stuck_job, stuck_jobs
+from mill_common.removal import remove_jobs
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run, forget_runs
 from mill_common.runs.ledger import now
@@ -30,7 +28,7 @@ from mill_common.storage import ObjectStore
 from mill_common.tracing import died_untold
 
 AT_ONCE = 100
-HOLD_S = 0.25  # how long jobs that go together are locked
+HOLD_S = 0.2  # how long jobs that go together are locked
 STUCK_MINUTES = range(30, 1441)
 KEEP_DAYS = range(1, 366)
 
@@ -78,18 +76,17 @@ def delete_old_jobs(resources: Resources, run: Run) -> Result:
     days = _within(KEEP_DAYS, run, "keep_days", resources.settings.keep_days)
     with resources.database.read() as session:
         cutoff = now(session) - timedelta(days=days)
+    pace = _Pace()
     deleted = objects = 0
     after: tuple[datetime, UUID] | None = None
-    while batch := _old_jobs(resources, cutoff, after):
+    while batch := _old_jobs(resources, cutoff, after, pace.at_once):
         run.expect(len(batch))
-        waiting = [job_id for _, job_id in batch]
-        while waiting:
-            done = resources.database.run(partial(_remove_some, job_ids=waiting))
-            # After the commit: an object without a row is swept, a row without its object would be a lie.
-            objects += delete_job_objects(resources.store, done.keys)
-            deleted += done.jobs
-            run.count(succeeded=done.jobs, failed=done.refused)
-            waiting = waiting[done.jobs + done.refused :]
+        with pace:
+            removed = resources.database.run(partial(remove_jobs, job_ids=[job_id for _, job_id in batch]))
+        # After the commit: an object without a row is swept, a row without its object would be a lie.
+        objects += delete_job_objects(resources.store, removed)
+        deleted += len(removed)
+        run.count(succeeded=len(removed), failed=len(batch) - len(removed))
         after = batch[-1]
     forgotten = resources.database.run(lambda session: forget_runs(session, keep_days=days))
     cut = {"cutoff_date": cutoff.date().isoformat()}
@@ -124,37 +121,23 @@ def _mark(job_id: UUID) -> str:
     return f"jobs/{job_id}/kept"
 
 
-@dataclass
-class _Removed:
-    keys: dict[UUID, list[str]] = field(default_factory=dict)
-    gone_before: int = 0
-    refused: int = 0  # retried by hand this moment
+class _Pace:
+    """How many jobs go at once: as many as took no longer than `HOLD_S` the last time, for so long they are locked."""
 
-    @property
-    def jobs(self) -> int:
-        return len(self.keys) + self.gone_before
+    def __init__(self) -> None:
+        self.at_once = 10
+        self._began = 0.0
 
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
 
-def _remove_some(session: Session, job_ids: Sequence[UUID]) -> _Removed:
-    """Remove the first of these jobs, as many as go within `HOLD_S`: until the commit they are locked."""
-    began = time.monotonic()
-    removed = _Removed()
-    counted = counted_of(session, job_ids)
-    for job_id in job_ids:
-        try:
-            removed.keys[job_id] = delete_job(session, job_id)
-        except JobNotFound:
-            removed.gone_before += 1  # somebody else was first
-        except JobRunning:
-            removed.refused += 1
-        if time.monotonic() - began > HOLD_S:
-            break
-    take_off(session, counted, removed.keys.keys())
-    return removed
+    def __exit__(self, *_error: object) -> None:
+        took_s = max(time.monotonic() - self._began, 1e-6)
+        self.at_once = max(1, min(AT_ONCE, 2 * self.at_once, int(self.at_once * HOLD_S / took_s)))
 
 
 def _old_jobs(
-    resources: Resources, cutoff: datetime, after: tuple[datetime, UUID] | None
+    resources: Resources, cutoff: datetime, after: tuple[datetime, UUID] | None, at_once: int
 ) -> list[tuple[datetime, UUID]]:
     ended = (col(Job.completed_at), col(Job.id))
     runs = select(col(Task.id)).where(col(Task.job_id) == col(Job.id), running()).exists()
@@ -163,7 +146,7 @@ def _old_jobs(
         # Those that could not go are not met again.
         old = old.where(or_(ended[0] > after[0], and_(ended[0] == after[0], ended[1] > after[1])))
     with resources.database.read() as session:
-        return [(at, job_id) for at, job_id in session.execute(old.order_by(*ended).limit(AT_ONCE)).all()]
+        return [(at, job_id) for at, job_id in session.execute(old.order_by(*ended).limit(at_once)).all()]
 
 
 def _within(allowed: range, run: Run, name: str, setting: int) -> int:

@@ -6,7 +6,6 @@ Attempts that have ended are added up by minute, hour and day (`fold`); whoever 
 
 from mill_common.figures.fold import KEEP_DAYS, fold_attempts, forget_figures
 from mill_common.figures.reading import attempt_totals, successes
-from mill_common.figures.removal import remove_job
 from mill_common.figures.stock import JobCounts, TaskCounts, job_counts, recount, task_counts, upload_bytes
 from mill_common.figures.totals import Ended, Totals
 
@@ -21,7 +20,6 @@ __all__ = [
     "forget_figures",
     "job_counts",
     "recount",
-    "remove_job",
     "successes",
     "task_counts",
     "upload_bytes",

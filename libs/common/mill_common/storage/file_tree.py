@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mill_common.errors import SourceMissing, StorageUnavailable
+from mill_common.storage.keys import check_key
 
 FOLDER_MARK = "+"
 FILE_MARK = "="
@@ -41,8 +42,17 @@ def segment_of(name: str) -> str:
     return name.removesuffix(FILE_MARK) if escaped else name
 
 
-def walk(folder: Path, prefix: str, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Every object below `folder` whose key starts with `prefix`, in key order; `above` is the folder's own key."""
+def find(top: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Every object whose key starts with `prefix`, in key order. Looks into no folder beside the one that it names."""
+    above = prefix[: prefix.rfind("/") + 1]
+    try:
+        segments = check_key(above.removesuffix("/")).split("/") if above else []
+    except ValueError:
+        return  # no key begins like this
+    yield from _walk(top.joinpath(*(segment + FOLDER_MARK for segment in segments)), prefix, above)
+
+
+def _walk(folder: Path, prefix: str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         with os.scandir(folder) as entries:
             found = [(above + segment_of(entry.name), entry) for entry in entries]
@@ -55,7 +65,7 @@ def walk(folder: Path, prefix: str, above: str = "") -> Iterator[tuple[str, os.D
             if key.startswith(prefix):
                 yield key, entry
         elif key.startswith(prefix) or prefix.startswith(key):
-            yield from walk(Path(entry.path), prefix, key)
+            yield from _walk(Path(entry.path), prefix, key)
 
 
 def make_folders(folder: Path) -> None:

@@ -18,6 +18,7 @@ from mill_common.storage.base import ObjectStat, UploadPart, check_part_number
 from mill_common.storage.blocks import Blocks, check_range
 from mill_common.storage.file_links import FileLinks, PartTarget
 from mill_common.storage.file_tree import (
+    find,
     locked,
     make_folders,
     path_of,
@@ -26,7 +27,6 @@ from mill_common.storage.file_tree import (
     sweep,
     sync_folder,
     temporary_file,
-    walk,
     writing,
 )
 from mill_common.storage.file_types import FileTypes, same_file
@@ -94,7 +94,7 @@ class FileStore:
 
     def list(self, prefix: str) -> Iterator[ObjectStat]:
         with reading(prefix):
-            for key, entry in walk(self._keys, prefix):
+            for key, entry in find(self._keys, prefix):
                 with suppress(FileNotFoundError):  # deleted meanwhile
                     yield _object_stat(key, entry.stat(), type_by_suffix(key))
 

@@ -19,10 +19,10 @@ from mill_api.openapi import operation
 from mill_api.resources import Resources, resources
 from mill_common.cleanup import delete_job_objects
 from mill_common.errors import MillError, StorageUnavailable
-from mill_common.figures import remove_job
 from mill_common.models import AuditOutcome, Job
 from mill_common.models import Owner as OwnerRow
 from mill_common.queue import JobEnded, cancel_job, retry_job
+from mill_common.removal import remove_job
 from mill_common.states import JOB_ENDED, JobStatus
 
 OneJob = Callable[[Resources, UUID], None]

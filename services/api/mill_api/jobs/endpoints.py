@@ -24,7 +24,6 @@ from mill_api.uploads.room import UploadTooLarge
 from mill_api.webhooks.request import check_url, job_endpoint
 from mill_common.cleanup import delete_job_objects, keep_job_objects
 from mill_common.errors import SourceMissing, StorageUnavailable
-from mill_common.figures import remove_job
 from mill_common.hooks.secrets import new_secret
 from mill_common.merging import first_tasks
 from mill_common.models import Job, JobSource
@@ -39,6 +38,7 @@ from mill_common.queue import (
     retry_job,
 )
 from mill_common.quotas import JobsQuotaExceeded, StorageQuotaExceeded, admit_job, lock_owner
+from mill_common.removal import remove_job
 from mill_common.states import JOB_ENDED, JobStatus
 
 

@@ -1,4 +1,4 @@
-"""Deletes jobs and takes them off what has been counted, in one transaction."""
+"""What was counted of jobs that go: taken off in the transaction that deletes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from sqlmodel import Session, col
 from mill_common.figures.marks import mark_of
 from mill_common.figures.stock import STOCK, JobCounts
 from mill_common.models import Attempt, Job, Outcome, Stock, Task
-from mill_common.queue import delete_job
 from mill_common.states import JobStatus
 
 
@@ -25,19 +24,6 @@ class Counted:
 
     tasks: dict[UUID, Counter[str]] = field(default_factory=dict)  # by kind
     jobs: dict[UUID, JobCounts] = field(default_factory=dict)
-
-
-def remove_job(session: Session, job_id: UUID) -> list[str]:
-    """Remove an ended job's rows, as `delete_job` does. Returns the object keys and prefixes that are nobody's now.
-
-    Raises:
-        JobNotFound: There is no such job.
-        JobRunning: A task of it still runs.
-    """
-    counted = counted_of(session, [job_id])
-    keys = delete_job(session, job_id)
-    take_off(session, counted, [job_id])
-    return keys
 
 
 def counted_of(session: Session, job_ids: Sequence[UUID]) -> Counted:
