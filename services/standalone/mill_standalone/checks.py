@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mill_client.doctor import Check
 from mill_common.database import Database
 from mill_common.errors import MillError
+from mill_common.machine import existing
 from mill_common.migrations import is_current
 from mill_common.settings import Settings
 from mill_common.storage import open_store
@@ -107,7 +108,7 @@ def _storage(settings: Settings) -> Check:
 
 
 def _disk(settings: Settings) -> Check:
-    folder = _existing(settings.scratch)
+    folder = existing(settings.scratch)
     free = shutil.disk_usage(folder).free
     detail = f"{free / 2**30:.1f} GiB free at {folder}"
     if free >= LOW_DISK:
@@ -119,14 +120,10 @@ def _disk(settings: Settings) -> Check:
 
 def _to_be_made(name: str, path: Path) -> Check:
     # Looking must not make anything: a check leaves the machine as it was.
-    folder = _existing(path)
+    folder = existing(path)
     if os.access(folder, os.W_OK):
         return _ok(name, f"{path} will be made by `mill up`")
     return Check(name=name, status="failed", detail=f"{folder} is not writable", mend="give --data a folder of yours")
-
-
-def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _first_line(command: list[str]) -> str:
