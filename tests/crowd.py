@@ -40,6 +40,26 @@ _PLAIN_INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
 WHERE indrelid IN ('job'::regclass, 'task'::regclass, 'attempt'::regclass) AND NOT indisunique
 """
+_ENDPOINTS = """
+INSERT INTO webhook_endpoint (id, owner_id, job_id, url, description, events, payload, secret, enabled, failing_since,
+                              created_at, updated_at)
+SELECT lpad(to_hex(n), 32, '0')::uuid, 'owner' || n % 50, lpad(to_hex(n), 32, '0')::uuid, 'https://example.com', '',
+       '[]', 'small', 'whsec_', true, CASE WHEN n % 500 = 0 THEN now() - interval '2 hours' END, now(), now()
+FROM generate_series(1, 60000) AS n
+"""
+_DELIVERIES = """
+INSERT INTO webhook_delivery (id, endpoint_id, job_id, event, data, status, attempts, epoch, next_at, created_at,
+                              ended_at)
+SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(1 + n % 10000), 32, '0')::uuid, NULL, 'job.completed', '{}',
+       CASE WHEN n % 500 = 499 THEN 'pending' WHEN n % 7 = 0 THEN 'failed' ELSE 'delivered' END, 1, 1, at, at,
+       CASE WHEN n % 500 = 499 THEN NULL ELSE at END
+FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, 40000) AS n) AS deliveries
+"""
+_USAGE = """
+INSERT INTO usage (owner_id, day, key_id, route, bucket, requests, errors, bytes_in, bytes_out)
+SELECT 'owner' || n, current_date - day, lpad(to_hex(n), 32, '0')::uuid, 'GET /jobs/' || route, 1, 9, 1, 0, 0
+FROM generate_series(0, 49) AS n, generate_series(0, 599) AS day, generate_series(1, 10) AS route
+"""
 
 
 def crowd(database: Database, *, jobs: int, tasks: int = 6, every: int = 50) -> None:
@@ -59,3 +79,12 @@ def crowd(database: Database, *, jobs: int, tasks: int = 6, every: int = 50) -> 
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in ("job", "task", "attempt"):
             connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
+
+
+def crowd_told(database: Database) -> None:
+    """Beside a crowd: many deliveries to many endpoints, and 600 days of usage."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table, rows in (("webhook_endpoint", _ENDPOINTS), ("webhook_delivery", _DELIVERIES), ("usage", _USAGE)):
+            connection.execute(text(rows))
+            connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
+        connection.exec_driver_sql("ANALYZE owner")

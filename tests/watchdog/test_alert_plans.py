@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crowd import crowd
-from sqlalchemy import event, text
+from crowd import crowd, crowd_told
+from sqlalchemy import event
 
 from mill_common.alerts import Surroundings, evaluate
 from mill_common.database import Database
@@ -20,26 +20,6 @@ from mill_common.settings import Settings
 from mill_watchdog.rules import all_rules
 
 BIG = {"job", "task", "attempt", "webhook_endpoint", "webhook_delivery", "usage"}
-_ENDPOINTS = """
-INSERT INTO webhook_endpoint (id, owner_id, job_id, url, description, events, payload, secret, enabled, failing_since,
-                              created_at, updated_at)
-SELECT lpad(to_hex(n), 32, '0')::uuid, 'owner' || n % 50, lpad(to_hex(n), 32, '0')::uuid, 'https://example.com', '',
-       '[]', 'small', 'whsec_', true, CASE WHEN n % 500 = 0 THEN now() - interval '2 hours' END, now(), now()
-FROM generate_series(1, 60000) AS n
-"""
-_DELIVERIES = """
-INSERT INTO webhook_delivery (id, endpoint_id, job_id, event, data, status, attempts, epoch, next_at, created_at,
-                              ended_at)
-SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(1 + n % 10000), 32, '0')::uuid, NULL, 'job.completed', '{}',
-       CASE WHEN n % 500 = 499 THEN 'pending' WHEN n % 7 = 0 THEN 'failed' ELSE 'delivered' END, 1, 1, at, at,
-       CASE WHEN n % 500 = 499 THEN NULL ELSE at END
-FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, 40000) AS n) AS deliveries
-"""
-_USAGE = """
-INSERT INTO usage (owner_id, day, key_id, route, bucket, requests, errors, bytes_in, bytes_out)
-SELECT 'owner' || n, current_date - day, lpad(to_hex(n), 32, '0')::uuid, 'GET /jobs/' || route, 1, 9, 1, 0, 0
-FROM generate_series(0, 49) AS n, generate_series(0, 599) AS day, generate_series(1, 10) AS route
-"""
 
 
 @pytest.fixture
@@ -47,7 +27,7 @@ def crowded(postgres_url: str, tmp_path: Path) -> Iterator[Resources]:
     with closing(open_resources(Settings(data_dir=tmp_path, database_url=postgres_url))) as resources:
         migrate(resources.database)
         crowd(resources.database, jobs=10_000, tasks=3)
-        _tell(resources.database)
+        crowd_told(resources.database)
         yield resources
 
 
@@ -67,15 +47,6 @@ def test_no_rule_reads_all_jobs_tasks_or_attempts(crowded: Resources) -> None:
     assert len(of_rows) >= 11
     for statement, parameters in of_rows:
         assert not _read_whole(crowded.database, statement, parameters), statement
-
-
-def _tell(database: Database) -> None:
-    """Many deliveries to many endpoints, and 600 days of usage."""
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table, rows in (("webhook_endpoint", _ENDPOINTS), ("webhook_delivery", _DELIVERIES), ("usage", _USAGE)):
-            connection.execute(text(rows))
-            connection.exec_driver_sql(f"VACUUM (ANALYZE) {table}")
-        connection.exec_driver_sql("ANALYZE owner")
 
 
 def test_the_check_itself_notices_a_table_that_is_read_whole(crowded: Resources) -> None:

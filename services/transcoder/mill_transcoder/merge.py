@@ -21,6 +21,7 @@ from mill_transcoder.commands import describe, run_ffmpeg
 from mill_transcoder.described import number
 from mill_transcoder.parts import Part, make_picture, make_sound
 from mill_transcoder.probe import check_length, digest_of, inspect
+from mill_transcoder.progress import FrameCount
 
 MERGED = "merged.mov"  # holds sound as it is, sample by sample, and can be entered anywhere
 SOUND = "sound.pcm"
@@ -124,7 +125,7 @@ def _joined(task: TaskContext, parts: list[Part], canvas: Canvas | None, end: Fr
     if has_sound:
         _join_sound(task, parts)
         streams.append(ffmpeg.input(SOUND, format="s16le", ar=RATE, ac=2, protocol_whitelist="file")["a:0"])
-    made = _Count()
+    made = FrameCount()
     output = ffmpeg.output(*streams, MERGED, c="copy", map_metadata=-1)
     run_ffmpeg(task, [output], report=made, reads_source=False)
     if canvas is not None and made.frames != end * canvas.rate:
@@ -140,14 +141,6 @@ def _join_sound(task: TaskContext, parts: list[Part]) -> None:
                 copyfileobj(sound, whole, 2**20)
             path.unlink()
             task.raise_if_stopped()
-
-
-class _Count:
-    def __init__(self) -> None:
-        self.frames = 0
-
-    def __call__(self, frames: int, out_us: int) -> None:
-        self.frames = frames
 
 
 def _check(task: TaskContext, path: Path, canvas: Canvas | None, end: Fraction, *, has_sound: bool) -> None:

@@ -17,6 +17,7 @@ from mill_transcoder.encode import load_media, load_plan
 from mill_transcoder.ladder import Rung
 from mill_transcoder.media import MediaInfo, VideoStream
 from mill_transcoder.plan import EncodePlan
+from mill_transcoder.progress import FrameCount
 from mill_transcoder.stream import HLS, SOUND, package_stream
 
 
@@ -51,7 +52,7 @@ def decoded_frames(task: TaskContext, plan: EncodePlan) -> int:
 
 
 def _join(task: TaskContext, plan: EncodePlan, rung: Rung, frames: int, *, with_sound: bool) -> None:
-    made = _Count()
+    made = FrameCount()
     streams = [_picture(task, plan, rung)["v:0"]] + ([ffmpeg.input(SOUND)["a:0"]] if with_sound else [])
     options = {"c": "copy", "video_track_timescale": 90000, "movflags": "+faststart", "map_metadata": -1}
     run_ffmpeg(task, [ffmpeg.output(*streams, rung.file, **options)], report=made, reads_source=False)
@@ -73,14 +74,6 @@ def _linked(task: TaskContext, name: str) -> str:
     link = Path(name.replace("/", "-"))
     (task.scratch / link).symlink_to(task.fetch(name).absolute())
     return str(link)
-
-
-class _Count:
-    def __init__(self) -> None:
-        self.frames = 0
-
-    def __call__(self, frames: int, out_us: int) -> None:
-        self.frames = frames
 
 
 def _store(task: TaskContext, rung: Rung, media: MediaInfo, video: VideoStream, frames: int) -> None:

@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
+class FrameCount:
+    """A report that keeps the number of frames."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def __call__(self, frames: int, out_us: int) -> None:
+        self.frames = frames
+
+
 class ProgressLines:
     """Takes lines of `key=value` and calls `report` with the frames and microseconds made so far.
 
