@@ -52,7 +52,7 @@ def past(database: Database, seed: int) -> Past:
 
 def fold_all(database: Database, latest: datetime) -> None:
     """Add up everything before a time."""
-    while fold_attempts(database, latest) is not None:
+    while fold_attempts(database, latest):
         pass
 
 

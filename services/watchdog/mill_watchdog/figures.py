@@ -13,7 +13,7 @@ def add_up(resources: Resources, run: Run) -> Result:
     Items are attempts; the first run on an old database has a month of them.
     """
     added = 0
-    while (attempts := fold_attempts(resources.database)) is not None:
+    while attempts := fold_attempts(resources.database):
         added += attempts
         run.expect(attempts)
         run.count(succeeded=attempts)

@@ -24,17 +24,17 @@ KEEP_DAYS = 33  # 744 hours are the most that anybody may ask for
 Folded = dict[tuple[datetime, Ended], Totals]
 
 
-def fold_attempts(database: Database, latest: datetime | None = None) -> int | None:
-    """Add up an hour at most of what ended since the last time: how many attempts; None when nothing is left to add.
+def fold_attempts(database: Database, latest: datetime | None = None) -> int:
+    """Add up an hour at most of what ended since the last time. How many attempts; 0 if there is nothing left to add.
 
-    With `latest`, what ended from then on is left for later. Two at once do it once: whoever is second finds it done.
+    With `latest`, what ended from then on is left for later. Two at once do it once: whoever is second is told 0.
     """
     with database.read() as session:
         until = settled(session, latest)
         since = mark_of(session, ATTEMPTS)
         first = _first(session, since, until)
     if first is None:
-        return None
+        return 0
     until = min(until, end_of(first, HOUR))
     try:
         return database.run(partial(_fold, since=since, first=begin_of(first, MINUTE), until=until))
