@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
 from mill_common.connections import Connections
@@ -68,6 +69,22 @@ class Database:
         with Session(self._writer, expire_on_commit=False, execution_options=_UNGUESSED) as session, session.begin():
             yield session
 
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction by itself: no trips to begin and end one."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                yield connection
+                return
+            with _committing(connection.connection):
+                yield connection
+
+    @contextmanager
+    def by_itself(self) -> Iterator[PoolProxiedConnection]:
+        """The same on PostgreSQL, without anything between the caller and the driver."""
+        with closing(self.engine.raw_connection()) as connection, _committing(connection):
+            yield connection
+
     def run(self, work: Callable[[Session], T]) -> T:
         """Do `work` in a write transaction, again if the database chose it as the victim of a conflict."""
         for attempt in range(RETRIES):
@@ -93,6 +110,18 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _committing(connection: PoolProxiedConnection) -> Iterator[None]:
+    # The driver's own switch tells the server nothing; SQLAlchemy's takes two trips.
+    driver: Any = connection.driver_connection
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def _is_conflict(error: DBAPIError) -> bool:
