@@ -1,4 +1,11 @@
-"""How fast the gateway answers with a million jobs of fifty owners: J17's table, and beside a bare handler."""
+"""How fast the gateway answers with a million jobs of fifty owners: J17's table, and beside a bare handler.
+
+The gateway runs as it does in production: it looks up keys, checks scopes, counts rate limits (of which there is room
+for more requests than are sent), keeps usage, metrics and one log line a request, which goes to a file. What is not on
+is what needs a server of its own: traces (`MILL_SENTRY_DSN`), and limits counted in Redis. Files lie in a folder, so
+links are signed by the gateway; those of S3 cost more. The bare handler has the same server under the same settings
+(uvicorn with h11 and asyncio), the same pool of connections to the same PostgreSQL, and neither log nor key.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +40,11 @@ TIMES = 200  # a row of the table
 CHANGED = 100  # jobs that are cancelled, and deleted
 WARM = 50
 API = "/api/v1"
+LISTING = Ask(f"{API}/jobs")
+# Counted, but never reached.
+LIMITS = {
+    f"MILL_RATE_{name}": "100000000/minute" for name in ("READ", "WRITE", "UPLOAD", "ADMIN", "ADMIN_STATS", "SIGNED")
+}
 # Document 001, "Performance Targets": milliseconds.
 GOALS_MS = {"job": 50, "list": 100, "cancel": 100, "delete": 500, "stats": 200, "health": 10, "health_detailed": 200}
 
@@ -50,7 +62,7 @@ def run(folder: Path) -> list[Result]:
 
 def measure(url: str, folder: Path) -> list[Result]:
     """The same on a database that is filled already."""
-    with gateway_on(url, folder, MILL_RATE_LIMITS="false") as mill, _bare(url, folder) as bare_port:
+    with gateway_on(url, folder, **LIMITS) as mill, _bare(url, folder) as bare_port:
         key = _key(mill)
         jobs = detailed_jobs(mill.database, OWNER)
         looks = [Ask(f"{API}/jobs/{job_id}") for job_id in jobs[CHANGED:]]
@@ -58,16 +70,15 @@ def measure(url: str, folder: Path) -> list[Result]:
         results = _table(mill, key, looks, jobs[:CHANGED], folder)
         results += _beside_bare(mill, key, looks, bare_port)
     unite(url, OWNER)
-    with gateway_on(url, folder, MILL_RATE_LIMITS="false") as mill:
+    with gateway_on(url, folder, **LIMITS) as mill:
         return [*results, _export(mill, _key(mill))]
 
 
 def _table(mill: Gateway, key: str, looks: list[Ask], doomed: list[UUID], folder: Path) -> list[Result]:
     store_files(mill.database, Settings(data_dir=folder), doomed)
-    listing = Ask(f"{API}/jobs")
     rows = {
         "job": list(islice(cycle(looks), TIMES)),
-        "list": [listing] * TIMES,
+        "list": [LISTING] * TIMES,
         "cancel": [Ask(f"{API}/jobs/{job}/cancel", "POST") for job in open_jobs(mill.database, OWNER, CHANGED)],
         "delete": [Ask(f"{API}/jobs/{job}", "DELETE") for job in doomed],
         "stats": [Ask(f"{API}/jobs/stats")] * TIMES,
@@ -76,17 +87,27 @@ def _table(mill: Gateway, key: str, looks: list[Ask], doomed: list[UUID], folder
     }
     keys = dict.fromkeys(rows, key) | {"health_detailed": mill.key}
     took = {name: asyncio.run(one_by_one(mill.port, keys[name], asks)) for name, asks in rows.items()}
-    searches = asyncio.run(one_by_one(mill.port, key, [Ask(f"{API}/jobs?search=a{n:02}") for n in range(100)]))
-    for name, seconds in {**took, "search": searches}.items():
+    found = {
+        name: asyncio.run(one_by_one(mill.port, key, [Ask(f"{API}/jobs?{query.format(n)}") for n in range(1, 101)]))
+        for name, query in (("search", "search=a{:02}"), ("labelled", "metadata=album&page={}"))
+    }
+    for name, seconds in {**took, **found}.items():
         print(f"{name}: {_ms(median(seconds))}, p95 {_ms(_p95(seconds))}", file=sys.stderr)
-    ratio = median(took["list"]) / median(took["job"])
     return [
         *(
             Result(f"api_{name}", 1000 * _p95(seconds), "ms", GOALS_MS[name], f"J17's target, p95 of {len(seconds)}")
             for name, seconds in took.items()
         ),
-        Result("api_list_cost", ratio, "×", 3.0, "one job, median of one client"),
+        _list_cost(mill, key, looks),
     ]
+
+
+def _list_cost(mill: Gateway, key: str, looks: list[Ask]) -> Result:
+    # In turn: what else the machine does meanwhile, it does to both.
+    asks = [ask for look in islice(cycle(looks), TIMES) for ask in (look, LISTING)]
+    took = asyncio.run(one_by_one(mill.port, key, asks))
+    ratio = median(took[1::2]) / median(took[::2])
+    return Result("api_list_cost", ratio, "×", 3.0, "one job, median of one client that asks for both in turn")
 
 
 def _beside_bare(mill: Gateway, key: str, looks: list[Ask], bare_port: int) -> list[Result]:

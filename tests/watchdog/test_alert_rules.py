@@ -22,6 +22,7 @@ from mill_common.clock import db_now
 from mill_common.errors import ChildFailed
 from mill_common.health.services import checkup
 from mill_common.health.workers import Teller
+from mill_common.machine import disk_percent
 from mill_common.models import Alert, AlertLevel, AlertStatus, Attempt, Task
 from mill_common.resources import Resources, open_resources
 from mill_common.runs import Result, Run, Schedule, ScheduledRun, begin_now
@@ -177,10 +178,10 @@ def test_an_encode_may_take_the_processors_for_a_while(outlook: Outlook) -> None
 
 def test_a_disk_is_full_from_its_threshold_on(resources: Resources) -> None:
     """P3: this host's own disk, as it is."""
-    used = Lookout(resources).look().vitals["disk"]
+    used = disk_percent(resources.settings.data_dir)
     for percent, firing in ((used - 0.5, ["disk"]), (used + 0.5, [])):
         outlook = Outlook(_with(resources, alert_disk_percent=percent), [Disk()])
-        outlook.around = Lookout(resources).look()
+        outlook.sample(disk_percent=used)
         outlook.look()
         assert outlook.firing() == firing
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
 from mill_common.connections import Connections
@@ -76,6 +77,16 @@ class Database:
         with Session(self._writer, expire_on_commit=False, execution_options=_UNGUESSED) as session, session.begin():
             yield session
 
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction by itself: no trips to begin and end one."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                yield connection
+                return
+            with _committing(connection.connection):
+                yield connection
+
     def run(self, work: Callable[[Session], T]) -> T:
         """Do `work` in a write transaction, again if the database chose it as the victim of a conflict."""
         return self.transact(lambda connection: _in_session(connection, work))
@@ -124,6 +135,18 @@ def freeze(session: Session) -> None:
     """Let a transaction that has not begun see one moment, whatever is committed while it lasts; SQLite's do anyway."""
     if session.get_bind().dialect.name != "sqlite":
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+@contextmanager
+def _committing(connection: PoolProxiedConnection) -> Iterator[None]:
+    # The driver's own switch tells the server nothing; SQLAlchemy's takes two trips.
+    driver: Any = connection.driver_connection
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def _is_conflict(error: DBAPIError) -> bool:

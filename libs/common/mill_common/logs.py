@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -16,9 +20,6 @@ from mill_common.settings import Settings
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 NOISY = ("dramatiq", "urllib3", "httpx", "httpcore", "alembic", "faster_whisper", "uvicorn.access")
 _CONSOLE = "console"
-_PLACE = structlog.processors.CallsiteParameter
-# Their names in the file, by structlog's names of them.
-_PLACES = {"func_name": "function", "lineno": "line", "process": "process_id", "thread": "thread_id"}
 
 
 def configure_logs(settings: Settings, service: str) -> None:
@@ -34,12 +35,12 @@ def configure_logs(settings: Settings, service: str) -> None:
     last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if to_people else _JSON
     console = logging.StreamHandler(sys.stderr)
     console.set_name(_CONSOLE)
-    console.setFormatter(_formatter(shared, last))
+    console.setFormatter(_Formatter(shared, last))
     handlers: list[logging.Handler] = [console]
     if settings.log_dir is not None:
         handlers += open_log_files(settings.log_dir, settings)
         for handler in handlers[1:]:
-            handler.setFormatter(_formatter(shared, _JSON))
+            handler.setFormatter(_Formatter(shared, _JSON))
     root = logging.getLogger()
     for before in root.handlers:
         if isinstance(before, SharedFileHandler):
@@ -69,9 +70,6 @@ def _processors(service: str) -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.CallsiteParameterAdder(
-            {_PLACE.MODULE, _PLACE.FUNC_NAME, _PLACE.LINENO, _PLACE.PROCESS, _PLACE.THREAD}
-        ),
         _placed,
         _named(service),
         structlog.processors.format_exc_info,
@@ -79,17 +77,43 @@ def _processors(service: str) -> list[Processor]:
     ]
 
 
-_JSON: Processor = structlog.processors.JSONRenderer(default=str)
+_ENCODER = json.JSONEncoder(default=str)
+_JSON: Processor = structlog.processors.JSONRenderer(serializer=lambda event, **_: _ENCODER.encode(event))
 
 
-def _formatter(shared: Sequence[Processor], last: Processor) -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
-    )
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """The processors' way for records of libraries. What comes from structlog has been through them already."""
+
+    def __init__(self, shared: Sequence[Processor], last: Processor) -> None:
+        super().__init__(foreign_pre_chain=shared, processors=[self.remove_processors_meta, last])
+        self._last = last
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        logger = getattr(record, "_logger", None)
+        if logger is None or not isinstance(record.msg, dict):
+            return super().format(record)
+        return str(self._last(logger, record.levelname, record.msg.copy()))
 
 
 def _placed(_logger: object, _method: str, event: EventDict) -> EventDict:
-    return {_PLACES.get(name, name): value for name, value in event.items()}
+    """Where in the program a line comes from: structlog's own way takes a third of all that a line does."""
+    record: logging.LogRecord | None = event.get("_record")
+    if record is not None:
+        place = {"module": record.module, "function": record.funcName, "line": record.lineno}
+    else:
+        frame = _caller()
+        name = frame.f_code.co_filename.rpartition("/")[2]
+        place = {"module": name.removesuffix(".py"), "function": frame.f_code.co_name, "line": frame.f_lineno}
+    return {**event, **place, "process_id": os.getpid(), "thread_id": threading.get_ident()}
+
+
+def _caller() -> FrameType:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("structlog"):
+        frame = frame.f_back
+    assert frame is not None
+    return frame
 
 
 def _named(service: str) -> Processor:

@@ -18,11 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mill_api.admin.cache import Cache
-from mill_api.audit import Auditing
 from mill_api.auth import Forbidden, Unauthenticated
 from mill_api.callers import Caller
 from mill_api.docs_pages import docs_routes
-from mill_api.headers import CommonHeaders
+from mill_api.edge import Edge
 from mill_api.keys.known_callers import KnownCallers
 from mill_api.live import Hub
 from mill_api.openapi import Endpoint, document
@@ -30,9 +29,11 @@ from mill_api.operations import endpoints
 from mill_api.problems import of_http_exception, of_mill_error
 from mill_api.rate_limits import Rate, RateLimited, RateLimits
 from mill_api.resources import Resources
+from mill_api.shortcut import Shortcut
+from mill_api.threads import Threads
 from mill_api.tracing import Traced
 from mill_api.uploads.receiving import Digests
-from mill_api.usage import Meter, Metering
+from mill_api.usage import Meter
 from mill_api.usage.meter import stop
 from mill_common.errors import MillError
 from mill_common.settings import Settings
@@ -49,9 +50,10 @@ Every request but those for health, streams and signed objects carries `X-API-Ke
 def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
     """The gateway on open connections, which it does not close. `signs` are those of a process that does more."""
     served = endpoints()
+    routes = [_route(endpoint, resources.settings) for endpoint in served]
     app = Starlette(
-        routes=[*(_route(endpoint, resources.settings) for endpoint in served), *docs_routes(describe(served))],
-        middleware=[Middleware(Traced), Middleware(Metering), Middleware(CommonHeaders), Middleware(Auditing)],
+        routes=[Shortcut(routes), *routes, *docs_routes(describe(served))],
+        middleware=[Middleware(Traced), Middleware(Edge)],
         exception_handlers={
             MillError: of_mill_error,
             HTTPException: of_http_exception,
@@ -62,6 +64,7 @@ def create_app(resources: Resources, signs: Signs | None = None) -> Starlette:
     app.router.redirect_slashes = False
     app.state.resources = resources
     app.state.signer = Signer.from_settings(resources.settings)
+    app.state.threads = Threads()
     app.state.digests = Digests()
     app.state.known_callers = KnownCallers[Caller]()
     app.state.figures = Cache(resources.settings.admin_stats_s)
@@ -92,6 +95,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     yield
     await stop(metering)
     await meter.flush()
+    app.state.threads.close()
     app.state.rate_limits.close()
 
 

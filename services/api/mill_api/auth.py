@@ -102,13 +102,15 @@ def _identify(request: Request) -> Caller:
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if not key and kind.lower() == "bearer":
         return caller_with(resources(request).database, signer(request), token.strip())
-    if not key or is_mistyped(key):
+    if not key:
         raise Unauthenticated
     digest = digest_of(key)
     known: KnownCallers[Caller] = request.app.state.known_callers
     # Only to look: whoever changes something has a key that is good at this moment.
     caller = known.get(digest) if request.method in ("GET", "HEAD") else None
     if caller is None:
+        if is_mistyped(key):
+            raise Unauthenticated
         asked_at = time.monotonic()
         replaced = (col(ApiKey.previous_digest) == digest) & (col(ApiKey.previous_until) > db_now())
         caller = _caller(resources(request).database, or_(col(ApiKey.digest) == digest, replaced))

@@ -32,6 +32,11 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def rfc3339_or_none(time: datetime | None) -> str | None:
+    """The same, of a time that may be missing."""
+    return None if time is None else rfc3339(time)
+
+
 def from_unix(seconds: float) -> datetime:
     """A Unix time as a point in time."""
     return datetime.fromtimestamp(seconds, UTC)

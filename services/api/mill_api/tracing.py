@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import sentry_sdk
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,10 +19,12 @@ class Traced:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or not sentry_sdk.is_initialized() or scope["path"].startswith(_LEFT_OUT):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._trace(scope, receive, send)
+
+    async def _trace(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope)
         headers = {name: given[name] for name in ("sentry-trace", "baggage") if name in given}
         status = 0

@@ -33,7 +33,8 @@ class FileLinks:
         """A link that lets its holder do `method` on `key` for `expires_s` seconds."""
         expires_at = int(time.time()) + check_expiry(expires_s)
         signature = self._signer.sign_until(expires_at, *_signed(method, key, fields))
-        return self._base + quote(key) + "?" + urlencode({**fields, "expires": expires_at, "signature": signature})
+        named = urlencode(fields) + "&" if fields else ""
+        return f"{self._base}{quote(key)}?{named}expires={expires_at}&signature={signature}"  # neither needs quoting
 
     def verify_get(self, key: str, query: Mapping[str, str]) -> str | None:
         """The file name to serve the object under, if the link names one.

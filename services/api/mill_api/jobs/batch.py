@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from mill_api.auth import caller
 from mill_api.jobs.summary import COLUMNS, JobSummary, summary
-from mill_api.openapi import operation
+from mill_api.openapi import Written, operation
 from mill_api.resources import resources
 from mill_common.models import Job
 
@@ -33,14 +33,17 @@ class BatchStatus(BaseModel):
 
 
 @operation(tag="jobs", body=BatchRequest, returns=BatchStatus)
-def batch_status(request: Request, body: BatchRequest) -> BatchStatus:
+def batch_status(request: Request, body: BatchRequest) -> Written[BatchStatus]:
     """Look at up to 500 jobs at once."""
     asked = list(dict.fromkeys(body.job_ids))
     own = col(Job.owner_id) == caller(request).owner_id
     with resources(request).database.read() as session:
         rows = session.execute(select(*COLUMNS).where(col(Job.id).in_(asked), own)).all()
     found = {row.id: summary(row) for row in rows}
-    return BatchStatus(
-        jobs=[found[job_id] for job_id in asked if job_id in found],
-        not_found=[job_id for job_id in asked if job_id not in found],
+    return Written(
+        BatchStatus,
+        {
+            "jobs": [found[job_id] for job_id in asked if job_id in found],
+            "not_found": [str(job_id) for job_id in asked if job_id not in found],
+        },
     )

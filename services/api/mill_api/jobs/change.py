@@ -13,9 +13,10 @@ from starlette.requests import Request
 from mill_api.auth import caller
 from mill_api.fields import CollectionName
 from mill_api.jobs.labels import write_labels
+from mill_api.jobs.models import JobView
 from mill_api.jobs.request import MetadataKey, MetadataValue
-from mill_api.jobs.view import JobView, read_view
-from mill_api.openapi import operation
+from mill_api.jobs.view import read_view
+from mill_api.openapi import Written, operation
 from mill_api.owners import owned_job
 from mill_api.resources import resources
 from mill_common.clock import db_now
@@ -42,7 +43,7 @@ class JobChange(BaseModel):
 
 
 @operation(tag="jobs", body=JobChange, returns=JobView, raises=[JobNotFound, JobEnded])
-def change_job(request: Request, job_id: UUID, body: JobChange) -> JobView:
+def change_job(request: Request, job_id: UUID, body: JobChange) -> Written[JobView]:
     """Change a job's priority, collection or metadata.
 
     The priority is that of everything that has not begun yet, so it can be changed until the job has ended; the others

@@ -13,11 +13,12 @@ from starlette.requests import Request
 from mill_api.auth import Caller, Forbidden, caller
 from mill_api.jobs.idempotency import IDEMPOTENCY_KEY, IdempotencyMismatch, earlier_job
 from mill_api.jobs.labels import write_labels
+from mill_api.jobs.models import JobView
 from mill_api.jobs.request import JobRequest, NewJob, new_job
 from mill_api.jobs.same_job import same_job
-from mill_api.jobs.view import JobView, read_view
+from mill_api.jobs.view import read_view
 from mill_api.links import path
-from mill_api.openapi import Reply, operation
+from mill_api.openapi import Reply, Written, operation
 from mill_api.owners import owned_job
 from mill_api.resources import Resources, resources
 from mill_api.uploads.room import UploadTooLarge
@@ -96,12 +97,12 @@ def create_job(request: Request, body: JobRequest) -> Reply[JobView]:
     job_id, is_new = _accept(request, body, secret)
     view = read_view(request, job_id, already_existed=not is_new)
     if is_new and hook and hook.secret is None:
-        view.webhook_secret = secret
+        view.values["webhook_secret"] = secret
     return Reply(view, status=201 if is_new else 200, headers={"Location": path("jobs", job_id)})
 
 
 @operation(tag="jobs", returns=JobView, raises=[JobNotFound])
-def get_job(request: Request, job_id: UUID) -> JobView:
+def get_job(request: Request, job_id: UUID) -> Written[JobView]:
     """Look at a job: its progress, its source and every output."""
     return read_view(request, job_id)
 
@@ -121,7 +122,7 @@ def cancel_job_now(request: Request, job_id: UUID) -> Cancellation:
 
 
 @operation(tag="jobs", returns=JobView, raises=[JobNotFound, JobNotFailed, StorageQuotaExceeded, JobsQuotaExceeded])
-def retry_failed_job(request: Request, job_id: UUID) -> JobView:
+def retry_failed_job(request: Request, job_id: UUID) -> Written[JobView]:
     """Run again what failed of a job. What completed stays."""
     wired = resources(request)
     owner_id = caller(request).owner_id

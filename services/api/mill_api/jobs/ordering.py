@@ -65,9 +65,14 @@ class Place:
     total: int
 
 
-def order_of(query: Ordered) -> list[Any]:
-    """The terms of ORDER BY."""
-    columns = [_COLUMNS[name] for name in query.fields]
+def fields_of(query: Ordered) -> list[Any]:
+    """What the order goes by, each under its name."""
+    return [_COLUMNS[name].label(name) for name in query.fields]
+
+
+def order_of(query: Ordered, fields: Mapping[str, Any] = _COLUMNS) -> list[Any]:
+    """The terms of ORDER BY, of a job's own columns or of what `fields_of` has selected."""
+    columns = [fields[name] for name in query.fields]
     return [column.asc() if query.sort_order == "asc" else column.desc() for column in columns]
 
 

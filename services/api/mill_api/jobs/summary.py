@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, Field
-from sqlmodel import col
 
-from mill_api.fields import Time
+from mill_api.fields import Time, rfc3339, rfc3339_or_none
 from mill_api.jobs.progress import percent
 from mill_common.models import Job
 from mill_common.states import JobStatus
 
-# Not whole rows: what a client asked for and what a probe found are most of their bytes.
-COLUMNS: tuple[Any, ...] = (
-    *map(col, (Job.id, Job.status, Job.priority, Job.filename, Job.collection, Job.duration_s)),
-    *map(col, (Job.created_at, Job.completed_at, Job.progress, Job.error_code)),
-)
+
+class SummaryRow(NamedTuple):
+    """What a list shows, not whole rows: what a client asked for and what a probe found are most of their bytes."""
+
+    id: UUID | str
+    status: str
+    priority: int
+    filename: str
+    collection: str | None
+    duration_s: float | None
+    progress: float
+    error_code: str | None
+    created_at: datetime
+    completed_at: datetime | None
+
+    @classmethod
+    def read(cls, row: list[Any]) -> SummaryRow:
+        """From a row as PostgreSQL writes it in JSON."""
+        *rest, created, completed = row
+        ended = None if completed is None else datetime.fromisoformat(completed)
+        return cls._make([*rest, datetime.fromisoformat(created), ended])
+
+
+COLUMNS: tuple[Any, ...] = tuple(getattr(Job, name) for name in SummaryRow._fields)
 
 
 class JobSummary(BaseModel):
@@ -35,17 +54,17 @@ class JobSummary(BaseModel):
     error_code: str | None = Field(description="Why it failed, if it did.")
 
 
-def summary(row: Any) -> JobSummary:
-    """A row of `COLUMNS` as it is shown."""
-    return JobSummary(
-        job_id=row.id,
-        status=row.status,
-        priority=row.priority,
-        filename=row.filename,
-        collection=row.collection,
-        duration_seconds=row.duration_s,
-        created_at=row.created_at,
-        completed_at=row.completed_at,
-        progress=percent(row.progress),
-        error_code=row.error_code,
-    )
+def summary(row: Any) -> dict[str, Any]:
+    """A row of `COLUMNS` as its `JobSummary` would be written."""
+    return {
+        "job_id": str(row.id),
+        "status": row.status,
+        "priority": row.priority,
+        "filename": row.filename,
+        "collection": row.collection,
+        "duration_seconds": row.duration_s,
+        "created_at": rfc3339(row.created_at),
+        "completed_at": rfc3339_or_none(row.completed_at),
+        "progress": percent(row.progress),
+        "error_code": row.error_code,
+    }

@@ -2,6 +2,16 @@
 
 from mill_api.openapi.document import EVENT_STREAM, document
 from mill_api.openapi.endpoint import Endpoint
-from mill_api.openapi.operation import Deprecation, Header, Operation, Reply, operation
+from mill_api.openapi.operation import Deprecation, Header, Operation, Reply, Written, operation
 
-__all__ = ["EVENT_STREAM", "Deprecation", "Endpoint", "Header", "Operation", "Reply", "document", "operation"]
+__all__ = [
+    "EVENT_STREAM",
+    "Deprecation",
+    "Endpoint",
+    "Header",
+    "Operation",
+    "Reply",
+    "Written",
+    "document",
+    "operation",
+]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from mill_api.openapi.operation import Operation, Reply, operation_of
+from mill_api.openapi.operation import Operation, Reply, Written, operation_of
 from mill_api.openapi.reading import read_body, read_headers, read_path, read_query
+from mill_api.threads import Threads
 
+JSON = "application/json"
 OVERRIDE = "X-HTTP-Method-Override"
 OWN_HEADERS = "mill.headers"  # of the scope: what an endpoint adds to every answer
 Authorise = Callable[[Request, Operation], None]
@@ -72,14 +74,15 @@ class Endpoint:
         if operation.deprecated is not None:
             request.state.deprecation_headers = operation.deprecated.headers
         request.state.route = f"{request.method} {self.path}"
+        threads: Threads = request.app.state.threads
         if operation.body is None and not operation.is_async:
-            return await run_in_threadpool(self._call_here, operation, request)
-        arguments = await run_in_threadpool(self._admit, operation, request)
+            return await threads.run(self._call_here, operation, request)
+        arguments = await threads.run(self._admit, operation, request)
         if operation.body is not None:
             arguments["body"] = await read_body(request, operation)
         if operation.is_async:
             return await operation.function(request, **arguments)
-        return await run_in_threadpool(operation.function, request, **arguments)
+        return await threads.run(partial(operation.function, request, **arguments))
 
     def _call_here(self, operation: Operation, request: Request) -> object:
         return operation.function(request, **self._admit(operation, request))
@@ -105,15 +108,18 @@ def _response(operation: Operation, result: object) -> Response:
         return result
     if result is None:
         return Response(status_code=operation.status)
-    reply = result if isinstance(result, Reply) else Reply(result) if isinstance(result, BaseModel) else None
-    if reply is None or operation.returns is None or not isinstance(reply.body, operation.returns):
-        raise TypeError(f"{operation.name} returned {type(result).__name__}")
-    return Response(
-        reply.body.model_dump_json(),
-        status_code=reply.status or operation.status,
-        media_type="application/json",
-        headers=dict(reply.headers),
-    )
+    if not isinstance(result, Reply):
+        return Response(_written(operation, result), status_code=operation.status, media_type=JSON)
+    body, status = _written(operation, result.body), result.status or operation.status
+    return Response(body, status_code=status, media_type=JSON, headers=result.headers)
+
+
+def _written(operation: Operation, body: object) -> bytes | str:
+    if isinstance(body, Written) and body.model is operation.returns:
+        return to_json(body.values)
+    if operation.returns is None or not isinstance(body, operation.returns):
+        raise TypeError(f"{operation.name} returned {type(body).__name__}")
+    return body.model_dump_json()
 
 
 def _without_body(send: Send) -> Send:

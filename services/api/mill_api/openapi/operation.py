@@ -50,10 +50,18 @@ class Deprecation:
 
 
 @dataclass(frozen=True)
-class Reply(Generic[Model]):
-    """A model with a status or headers other than the operation's own."""
+class Written(Generic[Model]):
+    """What a model would be written as. A test holds each against its model."""
 
-    body: Model
+    model: type[Model]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply(Generic[Model]):
+    """A body with a status or headers other than the operation's own."""
+
+    body: Model | Written[Model]
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -136,7 +144,8 @@ def operation(
     `jobs:write` with every other method. `rate` is set where scope and method don't say how often it may be asked.
 
     The function is called with the request, then by name with each part of the path (typed by its annotation), `body`
-    and `query`. It returns a model, a `Reply`, a Starlette response, or None.
+    and `query`. It returns a model, what one is `Written` as, a `Reply`, a Starlette
+    response, or None.
     """
 
     def remember(function: Function) -> Function:

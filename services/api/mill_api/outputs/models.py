@@ -23,9 +23,12 @@ class Made(BaseModel):
     @property
     def status(self) -> OutputStatus:
         """`skipped` is what was not asked for, or what the source cannot give."""
-        if self.available:
-            return "ready"
-        return self.reason if self.reason in ("pending", "failed", "cancelled") else "skipped"
+        return "ready" if self.reason is None else status_of(self.reason)
+
+
+def status_of(reason: Reason) -> OutputStatus:
+    """How an output stands that is missing for a reason."""
+    return reason if reason in ("pending", "failed", "cancelled") else "skipped"
 
 
 class FileFacts(BaseModel):

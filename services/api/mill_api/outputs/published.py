@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -17,7 +17,7 @@ from mill_common.models import Output
 from mill_common.prepared import Prepared
 from mill_common.storage.keys import type_by_suffix
 
-_RENDITION = re.compile(r"([0-9]+p)\.mp4")
+RENDITION = re.compile(r"([0-9]+p)\.mp4")
 ALIASES = {
     "audio": "audio.mp3",
     "transcript_txt": "transcript.txt",
@@ -86,12 +86,6 @@ def name_of(alias: str) -> str:
     if re.fullmatch(r"[0-9]{1,5}p", alias):
         return f"{alias}.mp4"
     return ALIASES.get(alias, alias)
-
-
-def renditions_of(outputs: Sequence[Output]) -> Mapping[str, Output]:
-    """Renditions by rung: "360p"."""
-    found = ((_RENDITION.fullmatch(output.name), output) for output in outputs)
-    return {match[1]: output for match, output in found if match}
 
 
 def _file(output: Output) -> PublishedFile:

@@ -10,7 +10,7 @@ from mill_common.signing import SignatureInvalid, Signer
 PURPOSE = "stream"
 
 
-def make_token(signer: Signer, job_id: UUID, expires_s: int) -> str:
+def make_token(signer: Signer, job_id: UUID | str, expires_s: int) -> str:
     """A token for a job's stream that lasts `expires_s` seconds."""
     expires_at = int(time.time()) + expires_s
     return f"{expires_at}.{signer.sign_until(expires_at, PURPOSE, str(job_id))}"
