@@ -6,7 +6,7 @@ from alembic import op
 from mill_common.clock import UtcDateTime
 from mill_common.columns import JSON
 
-revision = "0015"
+revision = "0014"
 down_revision = "0013"
 
 _OUTCOMES = ("completed", "retrying", "postponed", "failed", "cancelled", "handed_back", "lease_expired")

@@ -5,8 +5,8 @@ from alembic import op
 
 from mill_common.clock import UtcDateTime
 
-revision = "0019"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
