@@ -11,7 +11,6 @@ from functools import partial
 from random import Random
 
 import pytest
-from common.desk import Desk
 from common.past import Past, Seen
 from sqlalchemy import Float, func, literal, select
 from sqlmodel import col
@@ -241,27 +240,3 @@ def test_the_database_finds_the_bucket_that_the_program_finds(database: Database
     with database.read() as session:
         found = [session.scalar(select(duration_bucket(literal(length, Float)))) for length in lengths]
     assert found == [bucket_of(length) for length in lengths]
-
-
-def test_only_jobs_that_have_ended_and_run_nothing_are_removed(desk: Desk) -> None:
-    waiting = desk.job("ada")
-    ended = desk.job("bob")
-    desk.cancel(ended)
-    cancelled = desk.job("eve")
-    claim = next(claim for claim in (desk.claim(), desk.claim()) if claim.job.id == cancelled)
-    desk.cancel(cancelled)
-    gone = desk.database.run(partial(remove_jobs, job_ids=[waiting, ended, cancelled, claim.task_id]))
-    assert list(gone) == [ended]
-    with desk.database.read() as session:
-        assert set(session.scalars(select(col(Job.id)))) == {waiting, cancelled}
-
-
-def test_a_job_that_somebody_else_has_is_not_waited_for(migrated_postgres_url: str) -> None:
-    with closing(Database(migrated_postgres_url)) as database, closing(Database(migrated_postgres_url)) as other:
-        desk = Desk(database)
-        jobs = [desk.job("ada"), desk.job("ada")]
-        for job_id in jobs:
-            desk.cancel(job_id)
-        with other.write() as session:
-            session.scalars(select(Job).where(col(Job.id) == jobs[0]).with_for_update()).one()
-            assert list(database.run(partial(remove_jobs, job_ids=jobs))) == [jobs[1]]
