@@ -15,7 +15,7 @@ from mill_client import Client, MillClientError
 
 MILL = Path(sys.executable).with_name("mill")
 KEY = "an-admin-key-for-tests"
-START_S = 60.0
+START_S = 180.0
 
 
 class MillProcess:
