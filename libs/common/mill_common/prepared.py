@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Float, Numeric, Select, Update
@@ -24,7 +24,7 @@ _PREPARING = PGDialect_psycopg2(paramstyle="numeric_dollar")  # type: ignore[no-
 _DRIVER = PGDialect_psycopg2()  # type: ignore[no-untyped-call]
 _KEY = "mill_prepared"
 _PLACE = r"\$(\d+)"
-_row_of: Callable[[str, Sequence[str]], Any] = namedtuple
+_row_of: Callable[[str, Sequence[str]], Any] = partial(namedtuple, rename=True)  # an expression may have no name
 Processor = Callable[[Any], Any]
 
 
