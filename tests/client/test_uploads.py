@@ -117,7 +117,7 @@ def test_a_url_is_left_to_the_server_to_fetch(server: ScriptedServer, client: Cl
 def test_a_job_has_exactly_one_source(client: Client) -> None:
     with pytest.raises(ValueError, match="exactly one of"):
         client.jobs.create()
-    with pytest.raises(ValueError, match="exactly one source"):
+    with pytest.raises(ValueError, match="exactly one of"):
         client.jobs.create(url="https://example.org", upload_id="u1")
 
 

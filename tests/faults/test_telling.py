@@ -10,7 +10,7 @@ import pytest
 from faults.cluster import Cluster
 from faults.moments import COMMIT, PUBLICATION
 from faults.recovery import Recovery
-from holding import holding, somebody_waits
+from holding import closing_off, somebody_waits
 from receiving import Receiver, receiving
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -84,7 +84,7 @@ def test_a_watchdog_killed_in_a_scheduled_run_is_replaced(cluster: Cluster, reco
         session.execute(update(Job).where(col(Job.id) == old).values(completed_at=db_now(-31 * 86400.0)))
     dying = cluster.start("watchdog")
     cluster.until(lambda: _let_come(cluster, "old_jobs"))
-    with holding(cluster.database, select(Job).where(col(Job.id) == old)):  # whoever wants to delete it waits
+    with closing_off(cluster.database, "job"):  # whoever wants to delete it waits
         cluster.until(lambda: somebody_waits(cluster.database))
         dying.kill()
         cluster.start("watchdog")

@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from holding import holding, somebody_waits
+from holding import closing_off, somebody_waits
 from sqlalchemy import select, update
 from sqlmodel import col
 from waiting import WAIT_S, wait_for
@@ -32,9 +32,9 @@ def _old_job(kennel: Kennel) -> UUID:
     return job
 
 
-def _held(kennel: Kennel, job: UUID) -> AbstractContextManager[None]:
-    """Hold a job's row, so that whoever wants to delete it waits."""
-    return holding(kennel.database, select(Job).where(col(Job.id) == job))
+def _held(kennel: Kennel) -> AbstractContextManager[None]:
+    """Whoever wants to delete a job waits."""
+    return closing_off(kennel.database, "job")
 
 
 def _all(kennel: Kennel, name: str, status: RunStatus, count: int) -> bool:
@@ -54,10 +54,10 @@ def test_two_watchdogs_and_one_fire(kennel: Kennel) -> None:
 
 
 def test_a_run_of_a_killed_watchdog_is_taken_over(kennel: Kennel) -> None:
-    job = _old_job(kennel)
+    _old_job(kennel)
     first = kennel.watchdog(**QUICK)
     wait_for(lambda: "old_jobs" in kennel.schedules())
-    with _held(kennel, job):
+    with _held(kennel):
         kennel.let_come("old_jobs")
         wait_for(lambda: somebody_waits(kennel.database))
         assert _all(kennel, "old_jobs", RunStatus.RUNNING, 1)
@@ -72,10 +72,10 @@ def test_a_run_of_a_killed_watchdog_is_taken_over(kennel: Kennel) -> None:
 
 
 def test_sigterm_in_a_run_hands_it_to_the_next_watchdog(kennel: Kennel) -> None:
-    job = _old_job(kennel)
+    _old_job(kennel)
     first = kennel.watchdog()
     wait_for(lambda: "old_jobs" in kennel.schedules())
-    with _held(kennel, job):
+    with _held(kennel):
         kennel.let_come("old_jobs")
         wait_for(lambda: somebody_waits(kennel.database))
         first.send_signal(signal.SIGTERM)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
@@ -134,7 +134,7 @@ def _in_session(connection: Connection, work: Callable[[Session], T]) -> T:
 def freeze(session: Session) -> None:
     """Let a transaction that has not begun see one moment, whatever is committed while it lasts; SQLite's do anyway."""
     if session.get_bind().dialect.name != "sqlite":
-        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
 @contextmanager

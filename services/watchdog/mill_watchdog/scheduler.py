@@ -14,7 +14,7 @@ from mill_common.metrics.instruments import RUN_SECONDS, RUNS
 from mill_common.resources import Resources
 from mill_common.runs import Result, Run, RunClaim, begin_now, do, due, fire, register, take_over
 from mill_common.runs.ledger import now
-from mill_common.worker.runner import worker_name
+from mill_common.worker import worker_name
 from mill_watchdog.checkins import checked_in
 from mill_watchdog.cron import Cron
 from mill_watchdog.schedules import SWEEPS, Sweep

@@ -25,6 +25,11 @@ KEPT_S = 7 * 86400.0  # how long the row of a worker that is no more is kept
 State = tuple[WorkerState, str | None]
 
 
+def worker_name(service: str) -> str:
+    """A name that no other living worker has: host, service, process."""
+    return f"{socket.gethostname()}:{service}:{os.getpid()}"
+
+
 class Presence:
     """Keeps one worker's row. A database that does not answer costs a log line."""
 

@@ -6,8 +6,6 @@ look to the next and runs the task itself, so that no task is handed from thread
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,7 +24,7 @@ from mill_common.worker.attempt import attempt
 from mill_common.worker.beats import Beats
 from mill_common.worker.context import Handler
 from mill_common.worker.gate import Gate
-from mill_common.worker.presence import Presence, State
+from mill_common.worker.presence import Presence, State, worker_name
 from mill_common.worker.running import RunningTask
 from mill_common.worker.scratch import Scratch
 from mill_common.worker.shift import Shift
@@ -37,12 +35,8 @@ from mill_common.workers import WorkerState
 
 log = structlog.get_logger(__name__)
 
+_CLAIM_S = 1.0  # how long a claim takes, unless the database is in trouble
 _PAUSED_S = 1.0  # how often a worker that pauses looks whether it still must, at the least
-
-
-def worker_name(service: str) -> str:
-    """A name that no other living worker has: host, service, process."""
-    return f"{socket.gethostname()}:{service}:{os.getpid()}"
 
 
 class Runner:
@@ -149,6 +143,9 @@ class Runner:
         """Claim no more, and have what runs handed back."""
         self._stopping.set()
         self.drain()
+        # A claim that is under way would take again what is handed back now.
+        if self._look.acquire(timeout=_CLAIM_S):
+            self._look.release()
         for task in self._tasks():
             task.put_down(ShuttingDown())
 
@@ -179,7 +176,6 @@ class Runner:
             while not self._over:
                 self._wake.clear()
                 if self._draining.is_set() or self._claimed == self._shift.tasks:
-                    self._over = True
                     break
                 alone = not self._tasks()  # before the look: what ends after it may have planned more
                 opens = self._gate.opens()
@@ -188,9 +184,9 @@ class Runner:
                     self._claimed += 1
                     return task
                 if opens and alone and self._found_nothing and self._shift.until_empty:
-                    self._over = True
                     break
                 self._wait(idle=opens)
+            self._over = True
         return None
 
     def _wait(self, *, idle: bool) -> None:

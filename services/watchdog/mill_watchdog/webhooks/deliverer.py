@@ -22,7 +22,7 @@ from mill_common.metrics.instruments import WEBHOOK_SECONDS
 from mill_common.models.webhooks import DisabledReason
 from mill_common.resources import Resources
 from mill_common.tracing import done_for
-from mill_common.worker.runner import worker_name
+from mill_common.worker import worker_name
 from mill_watchdog.webhooks.lanes import Lane, Lanes
 from mill_watchdog.webhooks.posting import Poster
 
