@@ -50,6 +50,7 @@ class Database:
             parsed,
             pool_size=pool_size,
             max_overflow=pool_size,
+            pool_use_lifo=True,  # the one used last knows its statements, and is still in the caches
             connect_args={} if self.is_sqlite else _POSTGRES,
         )
         _ask_the_idle(self.engine)
