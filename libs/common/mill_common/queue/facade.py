@@ -36,6 +36,7 @@ T = TypeVar("T")
 PATIENCE_S = 30.0  # how long the end of a claim waits for a database that is gone
 PAUSE_S = 0.25
 SWEEPERS = 2  # at once, when very many leases have run out
+A_FEW = 1000  # as many may run out at once without anything being wrong
 
 
 class Wakes(Protocol):
@@ -145,8 +146,8 @@ class TaskQueue:
 
     def reap_expired(self) -> int:
         """Take every task whose lease has run out from its worker. Returns how many."""
-        taken = self._reap()
-        if taken < AT_ONCE:
+        taken = self._reap(A_FEW)
+        if taken < A_FEW:
             return taken + self._reap_the_rest()
         # A host with hundreds of workers is gone: the database has more than one core for it.
         with ThreadPoolExecutor(SWEEPERS) as pool:
@@ -158,8 +159,8 @@ class TaskQueue:
             reaped += taken
         return reaped
 
-    def _reap(self) -> int:
-        sweep = self.database.run(lambda session: reap(session, self.policy, note_all=tracing()))
+    def _reap(self, limit: int = AT_ONCE) -> int:
+        sweep = self.database.run(lambda session: reap(session, self.policy, note_all=tracing(), limit=limit))
         for task in sweep.noted:
             taken_back(self.database, task.job_id, task.task_id, died=task.died)
         return sweep.taken

@@ -23,7 +23,7 @@ from mill_common.queue.rows import lock_job, roll_up_job
 from mill_common.states import JobStatus, TaskStatus
 
 HEARTBEAT_TIMEOUT = "HEARTBEAT_TIMEOUT"
-AT_ONCE = 10_000
+AT_ONCE = 25_000  # each step looks for its tasks anew, among all that run
 
 
 @dataclass(frozen=True)
