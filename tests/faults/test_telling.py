@@ -85,7 +85,7 @@ def test_a_watchdog_killed_in_a_scheduled_run_is_replaced(cluster: Cluster, reco
     dying = cluster.start("watchdog")
     cluster.until(lambda: _let_come(cluster, "old_jobs"))
     with closing_off(cluster.database, "job"):  # whoever wants to delete it waits
-        cluster.until(lambda: somebody_waits(cluster.database))
+        cluster.until(lambda: _runs(cluster, "old_jobs") and somebody_waits(cluster.database))
         dying.kill()
         cluster.start("watchdog")
         with recovery:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from server_process import ServerMissing, ServerProcess, free_port, program
+from server_process import ServerProcess, free_port, program
 from standalone.running import MillProcess
 from waiting import wait_for
 
@@ -26,15 +26,8 @@ PUBLISHED = 'mill_task_attempts_total{kind="publish",outcome="completed"}'
 SPEC = JobSpec(renditions=(180,), transcript=None)
 
 
-def _program(name: str) -> str:
-    try:
-        return str(program(name))
-    except ServerMissing:
-        pytest.skip(f"{name} is not installed: it comes with Debian's package prometheus")
-
-
 def _promtool(*arguments: str | Path, given: str = "") -> str:
-    command = [_program("promtool"), *map(str, arguments)]
+    command = [str(program("promtool")), *map(str, arguments)]
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, cwd=DEPLOY)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -78,7 +71,7 @@ def _prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
     ]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     port = free_port()
-    argv = [_program("prometheus"), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    argv = [str(program("prometheus")), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         server = ServerProcess([*argv, f"--web.listen-address=127.0.0.1:{port}"], folder / "prometheus.log")
         try:

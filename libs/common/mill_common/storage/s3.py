@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from contextlib import suppress
@@ -31,6 +32,9 @@ from mill_common.storage.s3_client import Multipart, S3Address, put_whole
 from mill_common.storage.s3_errors import s3_errors
 from mill_common.storage.streams import Feed, StreamFailed
 
+_GONE = "NoSuchKey"
+# The answer to a deletion of many is good even if storage was too busy for some of them: those are asked for again.
+_DELETE_AFTER_S = (0.0, 0.2, 1.0)
 PART_SIZE = 16 * 2**20  # bytes held in memory while an object of any size is stored
 
 
@@ -118,13 +122,18 @@ class S3Store:
                 yield ObjectStat(key, found.size or 0, _utc(found.last_modified), type_by_suffix(key))
 
     def delete(self, keys: Sequence[str]) -> int:
-        doomed = [DeleteObject(check_key(key)) for key in keys]
+        left = [DeleteObject(check_key(key)) for key in keys]
         self._ensure_bucket()
-        with s3_errors("the bucket"):
-            failures = {error.code for error in self._client.remove_objects(self._bucket, doomed)} - {"NoSuchKey"}
-        if failures:
-            raise StorageUnavailable(f"object storage did not delete everything: {', '.join(map(str, failures))}")
-        return len(keys)
+        failures = set[str | None]()
+        for pause_s in _DELETE_AFTER_S:
+            time.sleep(pause_s)
+            with s3_errors("the bucket"):
+                errors = [error for error in self._client.remove_objects(self._bucket, left) if error.code != _GONE]
+            if not errors:
+                return len(keys)
+            failures = {error.code for error in errors}
+            left = [DeleteObject(error.name) for error in errors if error.name] or left
+        raise StorageUnavailable(f"object storage did not delete everything: {', '.join(map(str, failures))}")
 
     def presign_get(self, key: str, *, expires_s: int, filename: str | None = None) -> str:
         headers = {}
